@@ -1,0 +1,1 @@
+"""The engine: prepares data, trains, evaluates and generates. It knows no terminal."""

@@ -1,0 +1,233 @@
+"""The events of `metrics.jsonl`: what a run says of itself, one JSON object a line, only ever appended.
+
+The engine writes with `EventWriter`. Readers follow a file with `EventReader`, or take what a list needs from
+a finished or huge one with `glance`. Readers skip events and fields that they do not know, so a newer engine's
+runs stay readable.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+EndReason = Literal["finished", "early_stopped", "stopped", "failed", "diverged"]
+
+
+def _snake_case(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+class Event(msgspec.Struct, kw_only=True, tag_field="event", tag=_snake_case):
+    """One line, named by `event`; `t` is when it was written, in unix seconds."""
+
+    t: float = msgspec.field(default_factory=time.time)
+
+
+class RunStarted(Event):
+    """An engine process took the run's lock: at the start, and again at each resume."""
+
+    pid: int
+    host: str
+
+
+class Prepare(Event):
+    """Progress of preparing the data; `total` is None where it cannot be known."""
+
+    phase: str
+    done: int
+    total: int | None = None
+
+
+class Prepared(Event):
+    """The data that this run trains on."""
+
+    directory: str
+    vocab_size: int
+    train_tokens: int
+    val_tokens: int
+    cached: bool
+
+
+class Step(Event):
+    """One optimizer step. `loss` is the mean over all its micro-batches, in nats a token."""
+
+    step: int
+    loss: float | None  # None where it was not finite
+    lr: float
+    grad_norm: float | None
+    tokens: int  # seen so far
+    tokens_per_second: float | None = None
+    mfu: float | None = None  # model FLOPs utilisation, 0 to 1; None where the device's peak is unknown
+
+
+class Eval(Event):
+    """An evaluation on the fixed validation windows; losses in nats a token."""
+
+    step: int
+    train_loss: float
+    val_loss: float
+    bits_per_byte: float
+    best: bool  # the lowest val_loss so far
+    tokens: int = 0
+
+
+class Checkpoint(Event):
+    """A checkpoint stands on disk; written after it. `path` is relative to the run's directory."""
+
+    kind: Literal["best", "last"]
+    step: int
+    path: str
+
+
+class Sample(Event):
+    """A story written along the way."""
+
+    step: int
+    prompt: str
+    text: str
+
+
+class System(Event):
+    """Use of the machine; None where unknown."""
+
+    gpu_percent: float | None = None
+    gpu_memory_bytes: int | None = None
+    gpu_memory_total_bytes: int | None = None
+    gpu_power_watts: float | None = None
+    cpu_percent: float | None = None  # of one core, so 200 is two cores
+    memory_bytes: int | None = None  # resident, of the engine
+
+
+class Resumed(Event):
+    """Training goes on from this step: earlier points with a higher step are superseded."""
+
+    step: int
+
+
+class Warning(Event):
+    """Something that a person should know and that stops nothing."""
+
+    message: str
+
+
+class RunEnded(Event):
+    """The last word of an engine process."""
+
+    reason: EndReason
+    step: int | None = None
+    error: str | None = None
+
+
+AnyEvent = RunStarted | Prepare | Prepared | Step | Eval | Checkpoint | Sample | System | Resumed | Warning | RunEnded
+Emit = Callable[[Event], None]
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
+
+
+def encode(event: Event) -> bytes:
+    """The event's line, newline included."""
+    return _encoder.encode(event) + b"\n"
+
+
+def decode(line: bytes) -> AnyEvent | None:
+    """The event of a whole line, or None where it is not one that this version knows."""
+    try:
+        return _decoder.decode(line)
+    except (
+        msgspec.DecodeError,
+        UnicodeDecodeError,
+    ):  # a torn line that was later continued, or an unknown event
+        return None
+
+
+class EventWriter:
+    """Appends events, one `write` a line, so that a reader never sees two halves of different events."""
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        size = os.fstat(self._fd).st_size
+        if size and os.pread(self._fd, 1, size - 1) != b"\n":
+            os.write(self._fd, b"\n")  # an earlier process died in the middle of a line
+
+    def __call__(self, event: Event) -> None:
+        """Append `event`.
+
+        Raises:
+            OSError: the line could not be written whole (the disk is full).
+        """
+        line = encode(event)
+        written = os.write(self._fd, line)
+        if written < len(line):
+            os.write(self._fd, line[written:])  # raises what cut the first one short
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+class EventReader:
+    """Reads a growing `metrics.jsonl`: each `read` returns the events that have come since the last one.
+
+    A line without its newline is left until it is whole. A file that shrank or was replaced is read again
+    from its start, and `restarted` says so for that read.
+    """
+
+    CHUNK = 8 << 20  # bytes; a read of a huge file comes back in between, for the caller to draw
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.restarted = False
+        self._offset = 0
+        self._inode: int | None = None
+
+    def read(self) -> list[AnyEvent]:
+        """New events, oldest first, from at most CHUNK bytes; [] where there are none (yet)."""
+        if not self.path.exists():
+            return []
+        with open(self.path, "rb") as file:
+            status = os.fstat(file.fileno())
+            replaced = self._inode not in (None, status.st_ino)
+            self.restarted = replaced or status.st_size < self._offset
+            if self.restarted:
+                self._offset = 0
+            self._inode = status.st_ino
+            file.seek(self._offset)
+            chunk = file.read(self.CHUNK)
+            whole = chunk.rfind(b"\n") + 1
+            if not whole and len(chunk) == self.CHUNK:  # one line longer than a chunk
+                chunk += file.readline()
+                whole = len(chunk) if chunk.endswith(b"\n") else 0
+        self._offset += whole
+        return decode_lines(chunk[:whole])
+
+
+def decode_lines(lines: bytes) -> list[AnyEvent]:
+    """The known events of whole lines."""
+    return [event for line in lines.splitlines() if (event := decode(line)) is not None]
+
+
+# the literal beginning lets the regex engine search at memory speed: 0.1 s for a million steps
+_RARE = re.compile(rb'\n\{"event":"(?!step"|system"|sample"|prepare")[^\n]*(?=\n)')
+
+
+def glance(path: Path) -> list[AnyEvent]:
+    """The events that a list of runs needs, in the file's order: all that are rare, and the last step.
+
+    Finds them by their first bytes, where decoding every step of a long run would take seconds.
+    """
+    try:
+        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            lines = {0: data[: data.find(b"\n") + 1]}
+            lines.update((match.start() + 1, match[0][1:]) for match in _RARE.finditer(data))
+            start = data.rfind(b'\n{"event":"step"', 0, data.rfind(b"\n") + 1) + 1
+            lines[start] = data[start : data.find(b"\n", start) + 1]
+    except (FileNotFoundError, ValueError):  # ValueError: an empty file cannot be mapped
+        return []
+    return decode_lines(b"\n".join(line for _, line in sorted(lines.items())))

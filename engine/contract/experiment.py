@@ -1,0 +1,172 @@
+"""The experiment schema: what an `experiments/NAME.toml` may say, with its defaults and bounds.
+
+Reading a file, with every problem in it reported at once, is `loading.py`; what follows from a file
+by arithmetic alone (parameters, tokens per step, memory) is `estimates.py`.
+
+    slm-tui schema        # this module as JSON Schema, for editors
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+Count = Annotated[int, Meta(ge=1)]
+CountOrZero = Annotated[int, Meta(ge=0)]
+Positive = Annotated[float, Meta(gt=0)]
+NotNegative = Annotated[float, Meta(ge=0)]
+Share = Annotated[float, Meta(gt=0, le=1)]
+Probability = Annotated[float, Meta(ge=0, le=1)]
+VocabSize = Annotated[int, Meta(ge=257, le=2**32)]  # 256 bytes and end-of-text; token ids are at most uint32
+BelowOne = Annotated[float, Meta(ge=0, lt=1)]
+
+
+class Table(Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of an experiment file; its docstrings and field order are what `slm-tui schema` shows."""
+
+
+class Translate(Table, frozen=True):
+    """Machine translation of the corpus before training."""
+
+    model: Annotated[str, Meta(description="Marian model on the hub, such as Helsinki-NLP/opus-mt-en-ar")]
+    fraction: Annotated[Share, Meta(description="first part of each split to translate")] = 1.0
+    batch_size: Count = 32
+    max_length: Annotated[Count, Meta(description="longest translation, in tokens")] = 512
+
+
+class Data(Table, frozen=True):
+    """Where the stories come from and how they are split."""
+
+    source: Literal["builtin", "hub", "files"]
+    language: Annotated[Literal["english", "arabic"], Meta(description="of the built-in corpus")] = "english"
+    stories: Annotated[Count, Meta(description="how many built-in stories to write")] = 20_000
+    dataset: Annotated[str | None, Meta(description="hub dataset, OWNER/NAME")] = None
+    config: Annotated[str | None, Meta(description="hub dataset's configuration")] = None
+    train_split: Annotated[str, Meta(description="hub dataset's training split")] = "train"
+    val_split: Annotated[str, Meta(description='hub dataset\'s validation split; "" makes one by val_fraction')] = (
+        "validation"
+    )
+    files: Annotated[
+        tuple[str, ...],
+        Meta(description="paths, globs or URLs of csv, tsv, jsonl, json, parquet or txt files"),
+    ] = ()
+    text_column: Annotated[str, Meta(description="column or key that holds the story")] = "text"
+    document_separator: Annotated[str, Meta(min_length=1, description="between stories in txt files")] = "<|endoftext|>"
+    val_fraction: Annotated[
+        float, Meta(gt=0, lt=1, description="of the stories, where there is no validation split")
+    ] = 0.1
+    split_seed: CountOrZero = 42
+    fraction: Annotated[Share, Meta(description="first part of each split to use")] = 1.0
+    translate: Translate | None = None
+
+
+class Tokenizer(Table, frozen=True):
+    """Text to token ids."""
+
+    kind: Literal["gpt2", "byte_bpe", "huggingface"]
+    vocab_size: Annotated[VocabSize | None, Meta(description="byte_bpe: entries to train, end-of-text included")] = None
+    min_frequency: Annotated[Count, Meta(description="byte_bpe: rarest pair that is merged")] = 2
+    name: Annotated[str | None, Meta(description="huggingface: model on the hub or a folder")] = None
+
+
+class Model(Table, frozen=True):
+    """The GPT's shape."""
+
+    n_layer: Count
+    n_head: Count
+    n_embd: Annotated[Count, Meta(description="width; a multiple of n_head")]
+    block_size: Annotated[Count, Meta(description="context length, in tokens")]
+    dropout: BelowOne = 0.0
+    bias: Annotated[bool, Meta(description="biases in linear layers and layer norms")] = True
+    tie_weights: Annotated[bool, Meta(description="the output head shares the token embedding")] = True
+
+
+class Train(Table, frozen=True):
+    """The optimisation. A step is one optimizer step, whatever grad_accum_steps is."""
+
+    max_steps: Count
+    batch_size: Annotated[Count, Meta(description="windows in a micro-batch")] = 16
+    grad_accum_steps: Annotated[Count, Meta(description="micro-batches in a step")] = 1
+    optimizer: Annotated[
+        Literal["adamw", "muon"],
+        Meta(description="muon: torch.optim.Muon for the blocks' matrices, AdamW for the rest"),
+    ] = "adamw"
+    learning_rate: Annotated[Positive, Meta(description="peak, after warm-up")] = 1e-3
+    min_learning_rate: Annotated[NotNegative, Meta(description="where the cosine ends, or the plateau")] = 0.0
+    schedule: Literal["cosine", "constant", "plateau"] = "cosine"
+    warmup_steps: CountOrZero = 0
+    weight_decay: Annotated[NotNegative, Meta(description="of matrices; biases and norms never decay")] = 0.1
+    betas: Annotated[tuple[BelowOne, BelowOne], Meta(description="AdamW's")] = (0.9, 0.95)
+    eps: Positive = 1e-8
+    grad_clip: Annotated[NotNegative, Meta(description="largest norm of the gradient; 0 is no clipping")] = 1.0
+    eval_interval: Annotated[Count, Meta(description="steps between evaluations")] = 100
+    eval_batches: Annotated[Count, Meta(description="fixed validation batches of each evaluation")] = 20
+    early_stopping: Annotated[
+        CountOrZero, Meta(description="stop after this many evaluations without a better one; 0 is never")
+    ] = 0
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    compile: Annotated[bool | Literal["auto"], Meta(description="torch.compile; auto is on NVIDIA GPUs only")] = "auto"
+    seed: CountOrZero = 1337
+    checkpoint_interval: Annotated[Count, Meta(description="steps between saves of checkpoints/last")] = 500
+    sample_interval: Annotated[CountOrZero, Meta(description="steps between sample stories; 0 is at the end only")] = 0
+    init_from: Annotated[str | None, Meta(description="a run, a hub model or a file to start from")] = None
+
+
+class Hardware(Table, frozen=True):
+    """What the run may use of the machine."""
+
+    device: Annotated[
+        str, Meta(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto is cuda, then mps, then cpu")
+    ] = "auto"
+    memory_fraction: Annotated[Share | None, Meta(description="of the GPU's memory, reserved at the start")] = None
+    num_threads: Annotated[Count | None, Meta(description="CPU threads; all cores by default")] = None
+    share_device: Annotated[bool, Meta(description="do not wait for other runs on the device")] = False
+
+
+class SampleTranslate(Table, frozen=True):
+    """Models that turn a prompt into the model's language and the story back."""
+
+    prompt_model: str
+    story_model: str
+
+
+class Sampling(Table, frozen=True):
+    """How stories are written; the command line's flags override it."""
+
+    prompts: Annotated[
+        tuple[str, ...], Meta(min_length=1, description='of the samples along the way; "" starts a new story')
+    ] = ("",)
+    max_new_tokens: Count = 200
+    temperature: Annotated[NotNegative, Meta(description="0 is greedy")] = 0.8
+    top_k: Annotated[CountOrZero, Meta(description="0 is off")] = 0
+    top_p: Share = 1.0
+    min_p: Annotated[Probability, Meta(description="of the likeliest token's probability; 0 is off")] = 0.0
+    repetition_penalty: Annotated[float, Meta(ge=1, description="1 is off")] = 1.0
+    allowed_script: Literal["any", "arabic"] = "any"
+    translate: SampleTranslate | None = None
+
+
+class Experiment(Table, frozen=True, kw_only=True):
+    """One experiment file. Its name is the file's stem."""
+
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    notes: str = ""
+    data: Data
+    tokenizer: Tokenizer
+    model: Model
+    train: Train
+    hardware: Hardware = Hardware()
+    sampling: Sampling = Sampling()
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of an experiment file."""
+    schema = msgspec.json.schema(Experiment)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "slm-tui experiment",
+        **schema,
+    }

@@ -1,0 +1,198 @@
+"""From a TOML text to an `Experiment`, or to all of its problems at once.
+
+slm-tui validate            # every file of the workspace
+slm-tui validate FILE
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import tomli
+from msgspec import inspect as types
+
+from engine.contract.checks import contradictions
+from engine.contract.errors import UserError
+from engine.contract.experiment import Experiment
+from engine.contract.toml_lines import KeyPath, key_lines
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with an experiment file."""
+
+    where: str  # FILE:LINE, or FILE where no line can be named
+    key: str  # "train.learning_rate"; "" for the file as a whole
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.key}{' ' if self.key else ''}{self.message}"
+
+
+class ExperimentError(UserError):
+    """An experiment file that cannot be used, with every problem found in it."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = tuple(problems)
+
+
+def load_experiment(path: Path) -> Experiment:
+    """Read `path`.
+
+    Raises:
+        ExperimentError: the file is missing, unreadable or says something that the schema does not allow.
+    """
+    return parse_experiment(read_text(path), source=str(path))
+
+
+def read_text(path: Path) -> str:
+    """The text of an experiment file; an ExperimentError where there is none."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ExperimentError([Problem(str(path), "", "does not exist")]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ExperimentError([Problem(str(path), "", f"cannot be read: {error}")]) from None
+
+
+def parse_experiment(text: str, source: str) -> Experiment:
+    """The experiment that `text` describes; `source` names it in messages."""
+    experiment, problems = check_experiment(text, source)
+    if experiment is None:
+        raise ExperimentError(problems)
+    return experiment
+
+
+def check_experiment(text: str, source: str) -> tuple[Experiment | None, list[Problem]]:
+    """The experiment, or None with every problem of the text, in the order of their lines."""
+    try:
+        document = tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
+        return None, [Problem(f"{source}:{error.lineno}", "", f"is not TOML: {error.msg} (column {error.colno})")]
+    conversion = _Conversion()
+    experiment = conversion.table(Experiment, document, ())
+    if experiment is not None:
+        conversion.problems.extend(contradictions(experiment))
+    if conversion.problems:
+        return None, _placed(conversion.problems, text, source)
+    return experiment, []
+
+
+def _placed(found: Sequence[tuple[KeyPath, str]], text: str, source: str) -> list[Problem]:
+    lines = key_lines(text)
+
+    def line(path: KeyPath) -> int:
+        return next((lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in lines), 0)
+
+    ordered = sorted(found, key=lambda problem: line(problem[0]))
+    return [
+        Problem(f"{source}:{line(path)}" if line(path) else source, ".".join(path), message)
+        for path, message in ordered
+    ]
+
+
+class _Conversion:
+    """Converts key by key and goes on after a problem, so that all of them are reported together."""
+
+    def __init__(self) -> None:
+        self.problems: list[tuple[KeyPath, str]] = []
+
+    def table(self, struct: type[msgspec.Struct], value: Any, path: KeyPath) -> Any:
+        if not isinstance(value, Mapping):
+            self.problems.append((path, f"= {_shown(value)}: wants a table, [{'.'.join(path)}]"))
+            return None
+        before = len(self.problems)
+        fields = {field.name: field for field in cast(types.StructType, types.type_info(struct)).fields}
+        for key in value.keys() - fields.keys():
+            near = _did_you_mean(key, fields) or f"; there are {', '.join(fields)}"
+            self.problems.append(((*path, key), f"is no key of {_table_name(path)}{near}"))
+        for key, field in fields.items():
+            if field.required and key not in value:
+                self.problems.append(((*path, key), f"is missing: wants {wanted(field.type)}"))
+        known = {key: self.value(fields[key].type, value[key], (*path, key)) for key in fields if key in value}
+        return struct(**known) if len(self.problems) == before else None
+
+    def value(self, info: types.Type, value: Any, path: KeyPath) -> Any:
+        if inner := _struct_in(info):
+            return self.table(inner, value, path)
+        try:
+            return msgspec.convert(value, _annotation(path))
+        except msgspec.ValidationError:
+            near = _did_you_mean(value, _choices(info)) if isinstance(value, str) else ""
+            self.problems.append((path, f"= {_shown(value)}: wants {wanted(info)}{near}"))
+            return None
+
+
+def _annotation(path: KeyPath) -> Any:
+    """The schema's type at `path`, for msgspec to convert to."""
+    struct: Any = Experiment
+    for key in path[:-1]:
+        fields = {field.name: field.type for field in cast(types.StructType, types.type_info(struct)).fields}
+        struct = _struct_in(fields[key])
+    return next(field.type for field in msgspec.structs.fields(struct) if field.name == path[-1])
+
+
+def _struct_in(info: types.Type) -> type[msgspec.Struct] | None:
+    """The struct of a table, or of an optional table."""
+    for candidate in _members(info):
+        if isinstance(candidate, types.StructType):
+            return candidate.cls
+    return None
+
+
+def _members(info: types.Type) -> tuple[types.Type, ...]:
+    """The types that a value may have, without descriptions and without None (TOML has no null)."""
+    if isinstance(info, types.Metadata):
+        return _members(info.type)
+    if isinstance(info, types.UnionType):
+        return tuple(member for part in info.types for member in _members(part))
+    return () if isinstance(info, types.NoneType) else (info,)
+
+
+def _choices(info: types.Type) -> list[str]:
+    return [str(value) for member in _members(info) if isinstance(member, types.LiteralType) for value in member.values]
+
+
+def wanted(info: types.Type) -> str:
+    """What a key wants, in words: 'a whole number, at least 1'."""
+    return " or ".join(_in_words(member) for member in _members(info))
+
+
+def _in_words(info: types.Type) -> str:
+    if isinstance(info, types.LiteralType):
+        return " or ".join(f'"{value}"' for value in info.values)
+    if isinstance(info, types.BoolType):
+        return "true or false"
+    if isinstance(info, types.IntType | types.FloatType):
+        kind = "a whole number" if isinstance(info, types.IntType) else "a number"
+        bounds = [("at least", info.ge), ("above", info.gt), ("at most", info.le), ("below", info.lt)]
+        limits = " and ".join(f"{word} {bound:g}" for word, bound in bounds if bound is not None)
+        return f"{kind}, {limits}" if limits else kind
+    if isinstance(info, types.StrType):
+        return f"a text like {info.pattern}" if info.pattern else "a text"
+    if isinstance(info, types.TupleType):
+        return f"a list of {len(info.item_types)}: " + ", ".join(map(wanted, info.item_types))
+    if isinstance(info, types.VarTupleType):
+        return f"a list, each entry {wanted(info.item_type)}" + (", at least one" if info.min_length else "")
+    assert isinstance(info, types.StructType), info
+    return "a table"
+
+
+def _table_name(path: KeyPath) -> str:
+    return f"[{'.'.join(path)}]" if path else "an experiment file"
+
+
+def _did_you_mean(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f'; did you mean "{near[0]}"?' if near else ""
+
+
+def _shown(value: Any) -> str:
+    text = f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."

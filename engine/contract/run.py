@@ -1,0 +1,187 @@
+"""One run's directory: its files, its lock, and the state that follows from its events and that lock.
+
+runs/NAME/20261121T013355-7f3a/
+    experiment.toml  run.json  metrics.jsonl  train.log  engine.lock  checkpoints/best/  checkpoints/last/
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from filelock import FileLock, Timeout
+
+from engine.contract import events
+from engine.contract.errors import UserError
+from engine.contract.events import AnyEvent, Eval, Step
+from engine.contract.experiment import Experiment
+from engine.contract.files import replace_file
+from engine.contract.loading import load_experiment
+
+State = Literal["queued", "preparing", "training", "finished", "early_stopped", "stopped", "failed", "diverged", "lost"]
+RESUMABLE: tuple[State, ...] = ("stopped", "failed", "lost", "diverged", "early_stopped", "finished")
+_START_SECONDS = 30  # a launched engine takes its lock within this, also on a busy machine
+
+
+class RunInfo(msgspec.Struct):
+    """`run.json`, written once by the engine that started the run."""
+
+    run_id: str
+    name: str
+    created: str  # ISO 8601, UTC
+    command: list[str]
+    versions: dict[str, str]
+    git_commit: str | None
+    host: str
+    device: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's directory."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return f"{self.name}/{self.id}"
+
+    @property
+    def id(self) -> str:
+        return self.path.name
+
+    @property
+    def name(self) -> str:
+        return self.path.parent.name
+
+    @property
+    def experiment_file(self) -> Path:
+        return self.path / "experiment.toml"
+
+    @property
+    def info_file(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "train.log"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    def experiment(self) -> Experiment:
+        """The experiment as it was started, overrides applied."""
+        return load_experiment(self.experiment_file)
+
+    def info(self) -> RunInfo | None:
+        """`run.json`, or None before the engine has written it."""
+        try:
+            return msgspec.json.decode(self.info_file.read_bytes(), type=RunInfo)
+        except FileNotFoundError:
+            return None
+
+    def write_info(self, info: RunInfo) -> None:
+        replace_file(self.info_file, msgspec.json.format(msgspec.json.encode(info)))
+
+    def lock(self) -> FileLock:
+        """The lock that an engine holds while it lives."""
+        return FileLock(self.path / "engine.lock")
+
+    def hold_lock(self) -> FileLock:
+        """Take the lock for this process's life.
+
+        Raises:
+            UserError: another engine holds it.
+        """
+        lock = self.lock()
+        try:
+            lock.acquire(timeout=2)  # longer than `is_alive` of another process holds it
+        except Timeout:
+            raise UserError(f"{self} is running already; slm-tui stop {self.id} ends it") from None
+        return lock
+
+    def is_alive(self) -> bool:
+        """Whether an engine process holds the lock now."""
+        if not (self.path / "engine.lock").exists():
+            return False
+        try:
+            with self.lock().acquire(blocking=False):
+                return False
+        except Timeout:
+            return True
+
+    def status(self) -> RunStatus:
+        """What the events say, without every step: enough for a list."""
+        return RunStatus.of(events.glance(self.metrics))
+
+    def state(self, status: RunStatus | None = None) -> State:
+        """The run's state now, derived from its events and its lock."""
+        status = status or self.status()
+        if status.last_word is not None:
+            return status.last_word
+        if status.pid is None and time.time() - self.path.stat().st_mtime < _START_SECONDS:
+            return "queued"
+        if not self.is_alive():
+            return "lost"
+        return "training" if status.trains else "preparing" if status.pid else "queued"
+
+
+@dataclass
+class RunStatus:
+    """Where a run stands: a fold over its events, which may go on being applied as they come."""
+
+    pid: int | None = None
+    host: str | None = None
+    started: float | None = None  # unix seconds, first start
+    updated: float | None = None
+    trains: bool = False
+    last_word: events.EndReason | None = None
+    error: str | None = None
+    preparing: events.Prepare | None = None
+    data: events.Prepared | None = None
+    last_step: Step | None = None
+    evals: list[Eval] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, run_events: Iterable[AnyEvent]) -> RunStatus:
+        status = cls()
+        for event in run_events:
+            status.apply(event)
+        return status
+
+    @property
+    def best(self) -> Eval | None:
+        """The evaluation with the lowest validation loss."""
+        return min(self.evals, key=lambda evaluation: evaluation.val_loss, default=None)
+
+    def apply(self, event: AnyEvent) -> None:
+        """Take in the next event."""
+        self.updated = event.t
+        if isinstance(event, events.RunStarted):
+            self.pid, self.host = event.pid, event.host
+            self.started = self.started or event.t
+            self.trains, self.last_word, self.error = False, None, None
+        elif isinstance(event, events.Prepare):
+            self.preparing = event
+        elif isinstance(event, events.Prepared):
+            self.data, self.preparing, self.trains = event, None, True
+        elif isinstance(event, Step):
+            self.last_step = event
+        elif isinstance(event, Eval):
+            self.evals.append(event)
+        elif isinstance(event, events.Resumed):
+            self.evals = [evaluation for evaluation in self.evals if evaluation.step <= event.step]
+        elif isinstance(event, events.Warning):
+            self.warnings.append(event.message)
+        elif isinstance(event, events.RunEnded):
+            self.last_word, self.error = event.reason, event.error

@@ -1,0 +1,133 @@
+"""Where experiments, runs and prepared data live, and how they are found by name."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from engine.contract.errors import UserError
+from engine.contract.run import Run
+
+WORKSPACE_VARIABLE = "SLM_TUI_WORKSPACE"
+MIRROR_VARIABLE = "SLM_DATA_MIRROR"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{4}")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A folder with `experiments/`, and beside it the `runs/` and `data/` that come of them."""
+
+    root: Path
+
+    @classmethod
+    def at(cls, folder: Path | None = None) -> Workspace:
+        """`folder`, or else SLM_TUI_WORKSPACE, or else the current folder."""
+        chosen = folder or Path(os.environ.get(WORKSPACE_VARIABLE) or ".")
+        if not chosen.is_dir():
+            raise UserError(f"workspace {chosen}: no such folder; slm-tui init {chosen} makes one")
+        return cls(chosen.resolve())
+
+    @property
+    def experiments(self) -> Path:
+        return self.root / "experiments"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+    @property
+    def data(self) -> Path:
+        return self.root / "data"
+
+    def experiment_files(self) -> list[Path]:
+        """Every `experiments/*.toml`, by name."""
+        return sorted(self.experiments.glob("*.toml"))
+
+    def experiment_file(self, name: str) -> Path:
+        """The file of the experiment `name`.
+
+        Raises:
+            UserError: there is none; names the nearest.
+        """
+        path = self.experiments / f"{valid_name(name)}.toml"
+        if path.is_file():
+            return path
+        names = [file.stem for file in self.experiment_files()]
+        if not names:
+            raise UserError(f"no experiments in {self.experiments}; slm-tui init puts the shipped ones there")
+        raise UserError(f"no experiment {name!r} in {self.experiments}{_suggestion(name, names)}")
+
+    def new_run(self, name: str) -> Run:
+        """Make the directory of a new run of the experiment `name`."""
+        started = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S")
+        while True:
+            path = self.runs / valid_name(name) / f"{started}-{secrets.token_hex(2)}"
+            try:
+                path.mkdir(parents=True)
+            except FileExistsError:
+                continue
+            return Run(path)
+
+    def list_runs(self, name: str | None = None) -> list[Run]:
+        """The runs of one experiment, or of all, newest first."""
+        folders = [self.runs / valid_name(name)] if name else _subfolders(self.runs)
+        runs = [Run(path) for folder in folders for path in _subfolders(folder) if _RUN_ID.fullmatch(path.name)]
+        return sorted(runs, key=lambda run: run.id, reverse=True)
+
+    def find_run(self, reference: str) -> Run:
+        """The run that `reference` means: an experiment's name (its newest run), a run id or the beginning or
+        end of one, NAME/ID, or the path of a run's directory in this workspace.
+
+        Raises:
+            UserError: no run fits, or several do.
+        """
+        runs = self.list_runs()
+        named = [run for run in runs if run.name == reference]
+        if named:
+            return named[0]
+        id_part = reference.rstrip("/").rsplit("/", 1)[-1]
+        name_part = reference.rstrip("/").rsplit("/", 2)[-2] if "/" in reference.rstrip("/") else None
+        fitting = [
+            run
+            for run in runs
+            if len(id_part) >= 4
+            and (run.id.startswith(id_part) or run.id.endswith(id_part))
+            and name_part in (None, run.name)
+        ]
+        if len(fitting) == 1:
+            return fitting[0]
+        if fitting:
+            shown = ", ".join(str(run) for run in fitting[:5])
+            raise UserError(f"{reference!r} fits {len(fitting)} runs, {shown}: give more of the id")
+        known = {run.name for run in runs} | {run.id for run in runs}
+        experiment = self.experiments / f"{reference}.toml"
+        if _NAME.fullmatch(reference) and experiment.is_file():
+            raise UserError(f"{reference} has no run yet; slm-tui run {reference} starts one")
+        raise UserError(f"no run {reference!r} in {self.runs}{_suggestion(reference, known)}")
+
+
+def valid_name(name: str) -> str:
+    """`name`, if it may name an experiment: it cannot leave the workspace, nor look like an option.
+
+    Raises:
+        UserError: it may not.
+    """
+    if not _NAME.fullmatch(name) or ".." in name:
+        raise UserError(f"{name!r} is no experiment name: wants letters, digits, '.', '_' and '-', at most 64")
+    return name
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+
+
+def _suggestion(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]}?" if near else ""

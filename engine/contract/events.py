@@ -125,7 +125,30 @@ class RunEnded(Event):
     error: str | None = None
 
 
-AnyEvent = RunStarted | Prepare | Prepared | Step | Eval | Checkpoint | Sample | System | Resumed | Warning | RunEnded
+class Evaluated(Event):
+    """The whole validation split, once: what `python -m engine evaluate` prints at its end. Loss in nats a token."""
+
+    checkpoint: Literal["best", "last"]
+    step: int
+    val_loss: float
+    bits_per_byte: float
+    tokens: int  # predicted
+
+
+AnyEvent = (
+    RunStarted
+    | Prepare
+    | Prepared
+    | Step
+    | Eval
+    | Checkpoint
+    | Sample
+    | System
+    | Resumed
+    | Warning
+    | RunEnded
+    | Evaluated
+)
 Emit = Callable[[Event], None]
 
 _encoder = msgspec.json.Encoder()

@@ -91,7 +91,7 @@ class Train(Table, frozen=True):
     grad_accum_steps: Annotated[Count, Meta(description="micro-batches in a step")] = 1
     optimizer: Annotated[
         Literal["adamw", "muon"],
-        Meta(description="muon: torch.optim.Muon for the blocks' matrices, AdamW for the rest"),
+        Meta(description="muon: Muon for the blocks' matrices, AdamW for the rest"),
     ] = "adamw"
     learning_rate: Annotated[Positive, Meta(description="peak, after warm-up")] = 1e-3
     min_learning_rate: Annotated[NotNegative, Meta(description="where the cosine ends, or the plateau")] = 0.0

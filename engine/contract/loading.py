@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -108,7 +109,7 @@ class _Conversion:
             self.problems.append((path, f"= {_shown(value)}: wants a table, [{'.'.join(path)}]"))
             return None
         before = len(self.problems)
-        fields = {field.name: field for field in cast(types.StructType, types.type_info(struct)).fields}
+        fields = _fields(struct)
         for key in value.keys() - fields.keys():
             near = _did_you_mean(key, fields) or f"; there are {', '.join(fields)}"
             self.problems.append(((*path, key), f"is no key of {_table_name(path)}{near}"))
@@ -129,12 +130,18 @@ class _Conversion:
             return None
 
 
+@cache
+def _fields(struct: type[msgspec.Struct]) -> dict[str, types.Field]:
+    """What the schema says of a table's keys. msgspec takes milliseconds for each answer, so it is asked once."""
+    return {field.name: field for field in cast(types.StructType, types.type_info(struct)).fields}
+
+
+@cache
 def _annotation(path: KeyPath) -> Any:
     """The schema's type at `path`, for msgspec to convert to."""
     struct: Any = Experiment
     for key in path[:-1]:
-        fields = {field.name: field.type for field in cast(types.StructType, types.type_info(struct)).fields}
-        struct = _struct_in(fields[key])
+        struct = _struct_in(_fields(struct)[key].type)
     return next(field.type for field in msgspec.structs.fields(struct) if field.name == path[-1])
 
 

@@ -143,6 +143,7 @@ class RunStatus:
     host: str | None = None
     started: float | None = None  # unix seconds, first start
     updated: float | None = None
+    seconds: float = 0.0  # that engine processes worked on it, without the time between a stop and a resume
     trains: bool = False
     last_word: events.EndReason | None = None
     error: str | None = None
@@ -166,6 +167,8 @@ class RunStatus:
 
     def apply(self, event: AnyEvent) -> None:
         """Take in the next event."""
+        if self.updated is not None and not isinstance(event, events.RunStarted):
+            self.seconds += event.t - self.updated
         self.updated = event.t
         if isinstance(event, events.RunStarted):
             self.pid, self.host = event.pid, event.host

@@ -1,0 +1,120 @@
+"""Checkpoints: `best/`, what the model is read from, and `last/`, which a run is resumed from.
+
+    checkpoints/KIND/model.safetensors  config.json  tokenizer/        last/ also trainer.pt
+
+Nothing here can execute code: weights are safetensors, and the trainer's state is read with `weights_only`.
+"""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from engine.contract.errors import UserError
+from engine.contract.experiment import Model
+from engine.contract.files import replaced_directory, settled_directory
+from engine.contract.run import Run
+from engine.data.prepare import PreparedData
+from engine.data.tokenizers import Tokenizer
+from engine.model import GPT
+from engine.state import TrainingState
+
+Kind = Literal["best", "last"]
+
+
+class CheckpointInfo(msgspec.Struct):
+    """`config.json`: what the weights are, and where training stood."""
+
+    model: Model
+    vocab_size: int
+    step: int
+    tokens: int
+    val_loss: float | None  # of the latest evaluation
+    format: int = 1
+
+
+def save_checkpoint(run: Run, kind: Kind, state: TrainingState, model: Model, data: PreparedData) -> Path:
+    """Replace the run's checkpoint `kind`, and return its directory. The one before stays until this one is whole.
+
+    Raises:
+        UserError: it could not be written, because the disk is full for instance.
+    """
+    progress = state.progress
+    info = CheckpointInfo(model, data.manifest.vocab_size, progress.step, progress.tokens, progress.val_loss)
+    directory = run.checkpoints / kind
+    try:
+        with replaced_directory(directory) as new:
+            save_file(state.model.state_dict(), new / "model.safetensors")
+            (new / "config.json").write_bytes(msgspec.json.format(msgspec.json.encode(info)))
+            shutil.copytree(data.directory / "tokenizer", new / "tokenizer")
+            if kind == "last":
+                torch.save(state.state_dict(), new / "trainer.pt")
+    except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors have their own for a full disk
+        kept = f"the one before is kept in {directory}" if directory.exists() else "there is none yet"
+        raise UserError(f"the checkpoint of step {progress.step} could not be written ({error}); {kept}") from error
+    return directory
+
+
+def read_info(run: Run, kind: Kind) -> CheckpointInfo:
+    """What the checkpoint is.
+
+    Raises:
+        UserError: there is none, or its config.json cannot be read.
+    """
+    path = run.checkpoints / kind / "config.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=CheckpointInfo)
+    except FileNotFoundError:
+        raise UserError(f"{run} has no {kind} checkpoint yet ({path.parent})") from None
+    except msgspec.MsgspecError as error:
+        raise UserError(f"{path} is no checkpoint's configuration: {error}") from None
+
+
+def load_model(run: Run, kind: Kind, device: torch.device) -> tuple[GPT, CheckpointInfo]:
+    """The checkpoint's model on `device`, in evaluation mode.
+
+    Raises:
+        UserError: there is no such checkpoint, or its weights do not fit its configuration.
+    """
+    info = read_info(run, kind)
+    with torch.device("meta"):
+        model = GPT(info.model, info.vocab_size)
+    path = run.checkpoints / kind / "model.safetensors"
+    try:
+        weights = load_file(path, device=str(device))
+        model.load_state_dict(weights, assign=True)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path} cannot be read: {error}") from None
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise UserError(f"{path} does not fit its config.json: {reason}") from None
+    return model.eval(), info
+
+
+def load_tokenizer(run: Run, kind: Kind) -> Tokenizer:
+    """The tokenizer that the checkpoint was trained with."""
+    return Tokenizer.load(run.checkpoints / kind / "tokenizer")
+
+
+def load_state(run: Run, state: TrainingState, device: torch.device) -> None:
+    """Bring `state` to where `last/` was saved; a run that has no checkpoint begins at its beginning.
+
+    Raises:
+        UserError: the checkpoint is damaged, or does not fit the experiment.
+    """
+    directory = settled_directory(run.checkpoints / "last")
+    if not directory.exists():
+        return
+    try:
+        state.model.load_state_dict(load_model(run, "last", device)[0].state_dict())
+        state.load_state_dict(torch.load(directory / "trainer.pt", map_location="cpu", weights_only=True))
+    except (OSError, RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise UserError(f"{directory} cannot be resumed from: {reason}") from error

@@ -1,0 +1,162 @@
+"""The device of a run, its precision, its memory, and how fast it could be.
+
+python -m engine doctor
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+
+from engine.contract.errors import UserError
+from engine.contract.experiment import Hardware, Train
+
+# Dense bf16 matrix products, FLOP a second, from the vendor's datasheets; the first name that fits counts.
+PEAK_FLOPS = {
+    "B200": 2250e12,
+    "H200": 989e12,
+    "H100 PCIe": 756e12,
+    "H100": 989e12,
+    "GH200": 989e12,
+    "A100": 312e12,
+    "A10G": 70e12,
+    "A10": 125e12,
+    "L40S": 362e12,
+    "L4": 121e12,
+    "RTX 5090": 209e12,
+    "RTX 4090": 165e12,
+    "RTX 4080": 97e12,
+    "RTX 3090": 71e12,
+    "RTX 3080": 60e12,
+}
+
+
+def choose_device(wanted: str) -> torch.device:
+    """`auto` is cuda, then mps, then cpu.
+
+    Raises:
+        UserError: the device asked for is not there.
+    """
+    if wanted == "auto":
+        wanted = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    device = torch.device(wanted)
+    if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
+        raise UserError(
+            f'hardware.device = "{wanted}": this torch ({torch.__version__}) sees {torch.cuda.device_count()} '
+            "CUDA devices; slm-tui doctor tells more"
+        )
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise UserError('hardware.device = "mps": no Apple GPU here')
+    return device
+
+
+def choose_precision(wanted: str, device: torch.device) -> str:
+    """fp32, bf16 or fp16. `auto` is bf16 where the GPU has it, fp16 on an older NVIDIA one, and otherwise fp32:
+    a CPU without bf16 units runs bf16 at a third of fp32's speed."""
+    if wanted != "auto":
+        return wanted
+    if device.type != "cuda":
+        return "fp32"
+    return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+
+
+def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:
+    """The context in which forward passes run."""
+    if precision == "fp32":
+        return nullcontext()
+    return torch.autocast(device.type, dtype={"bf16": torch.bfloat16, "fp16": torch.float16}[precision])
+
+
+def should_compile(train: Train, device: torch.device) -> bool:
+    """`auto` compiles on NVIDIA GPUs only: on a CPU it takes 40 s and gains nothing."""
+    return device.type == "cuda" if train.compile == "auto" else train.compile
+
+
+def prepare_device(hardware: Hardware) -> torch.device:
+    """Choose the device and set it up as the experiment asks: threads, matrix precision, memory."""
+    if hardware.num_threads:
+        torch.set_num_threads(hardware.num_threads)
+    device = choose_device(hardware.device)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+        torch.set_float32_matmul_precision("high")  # TF32
+        if hardware.memory_fraction is not None:
+            reserve_memory(device, hardware.memory_fraction)
+    return device
+
+
+def reserve_memory(device: torch.device, fraction: float) -> None:
+    """Take `fraction` of the GPU's memory now, in one piece, so that nothing else can take it later.
+
+    Raises:
+        UserError: so much is not free.
+    """
+    torch.cuda.set_per_process_memory_fraction(fraction, device)
+    free, total = torch.cuda.mem_get_info(device)
+    size = int(fraction * total * 0.98)  # the rest is for the context and rounding
+    if size > free:
+        raise UserError(
+            f"hardware.memory_fraction = {fraction:g}: wants {size / 2**30:.1f} GiB, but {free / 2**30:.1f} GiB "
+            f"of {total / 2**30:.1f} GiB are free"
+        )
+    del_when_reserved = torch.empty(size, dtype=torch.uint8, device=device)
+    del del_when_reserved  # torch's allocator keeps the block for this process
+
+
+def peak_flops(device: torch.device, precision: str) -> float | None:
+    """The device's peak rate for matrix products, FLOP a second; None where it is unknown."""
+    if device.type != "cuda":
+        return None
+    name = torch.cuda.get_device_name(device)
+    peak = next((rate for part, rate in PEAK_FLOPS.items() if part in name), None)
+    if peak is None or precision != "fp32":
+        return peak
+    return peak / 2  # TF32
+
+
+def keep_large_buffers() -> None:
+    """Ask glibc to keep freed memory instead of giving it back to the kernel.
+
+    Logits are hundreds of megabytes that each step frees and takes again; faulting them in anew costs 10 to 40 %
+    of a step on a CPU. Elsewhere than on glibc nothing is done.
+    """
+    if not sys.platform.startswith("linux") or "MALLOC_TRIM_THRESHOLD_" in os.environ:
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        trim_threshold, mmap_max = -1, -4
+        mallopt(mmap_max, 0)
+        mallopt(trim_threshold, 2**31 - 1)
+
+
+def seed_everything(seed: int) -> None:
+    """Seed what the model's initialisation and dropout draw from; the data have their own seed arithmetic."""
+    torch.manual_seed(seed)
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def describe() -> dict[str, Any]:
+    """What `python -m engine doctor` prints."""
+    device = choose_device("auto")
+    gpus = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
+    return {
+        "torch": torch.__version__,
+        "cuda": torch.version.cuda,
+        "device": str(device),
+        "precision": choose_precision("auto", device),
+        "gpus": [{"name": gpu.name, "memory_bytes": gpu.total_memory} for gpu in gpus],
+        "mps": torch.backends.mps.is_available(),
+        "num_threads": torch.get_num_threads(),
+    }

@@ -1,0 +1,113 @@
+"""The GPT: GPT-2's architecture, as the reference systems use it.
+
+Token and learned position embeddings, pre-norm blocks of causal attention and a 4x GELU MLP, a final norm, and
+an output head that shares the token embedding.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from engine.contract.experiment import Model
+
+
+class CausalSelfAttention(nn.Module):
+    """Multi-head attention in which a position sees itself and what came before it."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.n_head = model.n_head
+        self.dropout = model.dropout
+        self.c_attn = nn.Linear(model.n_embd, 3 * model.n_embd, bias=model.bias)  # query, key, value
+        self.c_proj = nn.Linear(model.n_embd, model.n_embd, bias=model.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, time, n_embd) -> the same."""
+        batch, time, width = x.shape
+        heads = self.c_attn(x).view(batch, time, 3, self.n_head, width // self.n_head)
+        query, key, value = heads.permute(2, 0, 3, 1, 4)  # each (batch, n_head, time, head width)
+        y = F.scaled_dot_product_attention(
+            query, key, value, is_causal=True, dropout_p=self.dropout if self.training else 0.0
+        )
+        y = self.c_proj(y.transpose(1, 2).reshape(batch, time, width))
+        return F.dropout(y, self.dropout, self.training)
+
+
+class MLP(nn.Module):
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.dropout = model.dropout
+        self.c_fc = nn.Linear(model.n_embd, 4 * model.n_embd, bias=model.bias)
+        self.c_proj = nn.Linear(4 * model.n_embd, model.n_embd, bias=model.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.dropout(self.c_proj(F.gelu(self.c_fc(x))), self.dropout, self.training)
+
+
+class Block(nn.Module):
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.ln_1 = nn.LayerNorm(model.n_embd, bias=model.bias)
+        self.attn = CausalSelfAttention(model)
+        self.ln_2 = nn.LayerNorm(model.n_embd, bias=model.bias)
+        self.mlp = MLP(model)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.attn(self.ln_1(x))
+        return x + self.mlp(self.ln_2(x))
+
+
+class GPT(nn.Module):
+    """The whole model.
+
+    With tied weights there is no `lm_head` parameter at all, so a checkpoint holds each tensor once.
+    """
+
+    def __init__(self, model: Model, vocab_size: int) -> None:
+        super().__init__()
+        self.block_size = model.block_size
+        self.dropout = model.dropout
+        self.wte = nn.Embedding(vocab_size, model.n_embd)
+        self.wpe = nn.Embedding(model.block_size, model.n_embd)
+        self.h = nn.ModuleList(Block(model) for _ in range(model.n_layer))
+        self.ln_f = nn.LayerNorm(model.n_embd, bias=model.bias)
+        self.lm_head = None if model.tie_weights else nn.Linear(model.n_embd, vocab_size, bias=False)
+        self._initialise(model.n_layer)
+
+    def _initialise(self, n_layer: int) -> None:
+        """GPT-2's: normal(0, 0.02), and the 2 n_layer projections into the residual stream scaled down."""
+        for module in self.modules():
+            if isinstance(module, (nn.Linear, nn.Embedding)):
+                nn.init.normal_(module.weight, std=0.02)
+            if isinstance(module, nn.Linear) and module.bias is not None:
+                nn.init.zeros_(module.bias)
+        for name, parameter in self.named_parameters():
+            if name.endswith("c_proj.weight"):
+                nn.init.normal_(parameter, std=0.02 / math.sqrt(2 * n_layer))
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Logits of the next token at every position: (batch, time) -> (batch, time, vocab_size).
+
+        `time` is at most `block_size`.
+        """
+        return self.head(self.hidden(ids))
+
+    def hidden(self, ids: Tensor) -> Tensor:
+        """What the head sees: (batch, time) -> (batch, time, n_embd)."""
+        positions = torch.arange(ids.shape[1], device=ids.device)
+        x = F.dropout(self.wte(ids) + self.wpe(positions), self.dropout, self.training)
+        for block in self.h:
+            x = block(x)
+        return self.ln_f(x)
+
+    def head(self, hidden: Tensor) -> Tensor:
+        """(…, n_embd) -> (…, vocab_size)."""
+        return F.linear(hidden, self.wte.weight) if self.lm_head is None else self.lm_head(hidden)
+
+    def loss(self, ids: Tensor, targets: Tensor) -> Tensor:
+        """Mean cross-entropy in nats a token; `targets` are `ids` shifted by one, both (batch, time)."""
+        return F.cross_entropy(self(ids).flatten(0, 1), targets.flatten())

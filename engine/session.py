@@ -1,0 +1,160 @@
+"""One engine process's work on a run: take its lock, prepare, train, and say how it ended.
+
+python -m engine train RUN_DIRECTORY [--resume]
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import traceback
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+from types import FrameType
+from typing import Literal
+
+from engine.contract.errors import UserError
+from engine.contract.events import Emit, Evaluated, EventWriter, Prepared, RunEnded, RunStarted
+from engine.contract.experiment import Experiment
+from engine.contract.run import Run, RunInfo
+from engine.contract.workspace import MIRROR_VARIABLE, Workspace
+from engine.data.prepare import PreparedData, prepare
+
+EXIT_CODES = {"finished": 0, "early_stopped": 0, "failed": 1, "diverged": 1, "stopped": 130}
+_REPORTED_PACKAGES = ("slm-tui", "torch", "numpy", "safetensors", "tiktoken", "tokenizers", "datasets")
+
+
+class Stop:
+    """SIGTERM and SIGINT: while preparing they interrupt at once, while training they wait for the step's end."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self.interrupts = True
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._receive)
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        self.requested = True
+        if self.interrupts:
+            raise KeyboardInterrupt
+
+
+def train_run(run: Run, *, resume: bool) -> int:
+    """Prepare and train `run` under its lock; the exit code says how it ended.
+
+    Raises:
+        UserError: the run cannot be started at all: its lock is held, or its experiment file is wrong.
+    """
+    experiment = run.experiment()
+    with run.hold_lock():
+        emit = EventWriter(run.metrics)
+        emit(RunStarted(os.getpid(), socket.gethostname()))
+        ended = _work(run, experiment, emit, resume=resume)
+        emit(ended)
+    return EXIT_CODES[ended.reason]
+
+
+def _work(run: Run, experiment: Experiment, emit: Emit, *, resume: bool) -> RunEnded:
+    """Everything between `run_started` and `run_ended`."""
+    stop = Stop()
+    try:
+        from engine.device import keep_large_buffers, prepare_device  # torch: 2 s, so after the lock and its event
+        from engine.monitor import Monitor
+        from engine.train import train
+
+        keep_large_buffers()
+        device = prepare_device(experiment.hardware)
+        if run.info() is None:
+            run.write_info(describe(run, str(device), experiment.train.seed))
+        data = data_of(run, experiment, emit)
+        emit(prepared_event(data))
+        stop.interrupts = False
+        with Monitor(device, emit):
+            return RunEnded(train(run, experiment, data, device, emit, lambda: stop.requested, resume=resume))
+    except KeyboardInterrupt:
+        return RunEnded("stopped")
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return RunEnded("failed", error=str(error))
+    except Exception as error:  # noqa: BLE001  whatever went wrong, the run's last word must be said
+        traceback.print_exc()
+        return RunEnded("failed", error=_explained(error, run))
+
+
+def data_of(run: Run, experiment: Experiment, emit: Emit) -> PreparedData:
+    """The data that `run` trains on: what it used before, if that is still there, or else prepared now.
+
+    Raises:
+        UserError: the data cannot be prepared.
+    """
+    used = run.status().data
+    if used is not None and (Path(used.directory) / "manifest.json").exists():
+        return PreparedData.load(Path(used.directory))
+    mirror = os.environ.get(MIRROR_VARIABLE)
+    workspace = Workspace(run.path.parents[2])
+    return prepare(run.name, experiment, workspace, Path(mirror) if mirror else None, emit)
+
+
+def prepared_event(data: PreparedData) -> Prepared:
+    """What the events say of prepared data."""
+    manifest = data.manifest
+    return Prepared(str(data.directory), manifest.vocab_size, manifest.train.tokens, manifest.val.tokens, data.cached)
+
+
+def evaluate_run(run: Run, kind: Literal["best", "last"], device_name: str, emit: Emit) -> Evaluated:
+    """A checkpoint's loss over the whole validation split.
+
+    Raises:
+        UserError: there is no such checkpoint, or its data cannot be prepared.
+    """
+    from engine.checkpoint import load_model
+    from engine.data.batches import TokenFile, whole_split
+    from engine.device import choose_device, choose_precision
+    from engine.evaluate import bits_per_byte, counted, mean_loss
+
+    experiment = run.experiment()
+    device = choose_device(device_name)
+    model, info = load_model(run, kind, device)
+    data = data_of(run, experiment, emit)
+    split = data.manifest.val
+    file = TokenFile(data.val, data.manifest.dtype, info.model.block_size, device)
+    batches = counted(whole_split(file, experiment.train.batch_size), emit, split.tokens - 1)
+    loss, tokens = mean_loss(model, batches, choose_precision(experiment.train.precision, device))
+    return Evaluated(kind, info.step, loss, bits_per_byte(loss, split.tokens, split.bytes), tokens)
+
+
+def describe(run: Run, device: str, seed: int) -> RunInfo:
+    """What `run.json` says."""
+    return RunInfo(
+        run_id=run.id,
+        name=run.name,
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        command=sys.argv,
+        versions={"python": sys.version.split()[0], **{name: metadata.version(name) for name in _REPORTED_PACKAGES}},
+        git_commit=_git_commit(run.path),
+        host=socket.gethostname(),
+        device=device,
+        seed=seed,
+    )
+
+
+def _git_commit(folder: Path) -> str | None:
+    """The commit of the workspace that the run lies in, if that is under git."""
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(folder), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.strip() or None
+
+
+def _explained(error: Exception, run: Run) -> str:
+    first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    if type(error).__name__ == "OutOfMemoryError" or "DefaultCPUAllocator" in str(error):
+        return f"out of memory: {first_line}\nlower train.batch_size and raise train.grad_accum_steps by as much"
+    return f"{type(error).__name__}: {first_line} (the whole of it is in {run.log})"

@@ -70,12 +70,12 @@ class Schedule:
         self.plateaus = [_plateau(optimizer, train) for optimizer in optimizers.members]
         self.warmup_steps = train.warmup_steps
         self.follows_val_loss = train.schedule == "plateau"
-        self._rates = optimizers.members[-1].param_groups
+        self._optimizers = optimizers
 
     @property
     def lr(self) -> float:
         """The learning rate of the next step."""
-        return float(self._rates[0]["lr"])
+        return float(self._optimizers.members[-1].param_groups[0]["lr"])
 
     def step(self) -> None:
         """After each optimizer step."""

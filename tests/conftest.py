@@ -1,0 +1,62 @@
+"""What every test stands on: no user directory is touched, and a tiny experiment that trains in seconds."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+TINY = """
+description = "as small as it gets"
+[data]
+source = "builtin"
+stories = 200
+[tokenizer]
+kind = "byte_bpe"
+vocab_size = 400
+[model]
+n_layer = 2
+n_head = 2
+n_embd = 32
+block_size = 32
+dropout = 0.1
+[train]
+max_steps = 24
+batch_size = 4
+learning_rate = 3e-3
+warmup_steps = 4
+eval_interval = 8
+eval_batches = 2
+checkpoint_interval = 4
+[hardware]
+device = "cpu"
+num_threads = 1
+[sampling]
+prompts = ["Once"]
+max_new_tokens = 8
+"""
+
+
+@pytest.fixture(autouse=True)
+def isolated_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Point every directory of the user's into `tmp_path`."""
+    home = tmp_path / "home"
+    for variable in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "HF_HOME"):
+        monkeypatch.setenv(variable, str(home))
+    monkeypatch.delenv("SLM_TUI_WORKSPACE", raising=False)
+
+
+@pytest.fixture
+def tiny() -> str:
+    """The text of an experiment that prepares and trains in a few seconds on one core."""
+    return TINY
+
+
+@pytest.fixture
+def mirror() -> Path:
+    """The offline mirror with real data, where there is one."""
+    path = os.environ.get("SLM_DATA_MIRROR")
+    if not path or not Path(path).is_dir():
+        pytest.skip("SLM_DATA_MIRROR names no folder: the real data are not here")
+    return Path(path).resolve()

@@ -1,0 +1,102 @@
+"""Checkpoints: whole or not there, never code, and refused in words where they do not fit."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from support import engine
+
+from engine.checkpoint import load_model, load_state, load_tokenizer, read_info
+from engine.contract.errors import UserError
+from engine.contract.run import Run
+from engine.data.batches import TokenFile, TrainingBatches
+from engine.model import GPT
+from engine.optimizer import Optimizers, Schedule
+from engine.session import data_of
+from engine.state import Progress, TrainingState
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def trained(new_run: Callable[..., Run]) -> Run:
+    run = new_run("train.max_steps=8", "train.warmup_steps=0")
+    assert engine(run) == 0, run.log.read_text()
+    return run
+
+
+def fresh_state(run: Run) -> TrainingState:
+    experiment = run.experiment()
+    data = data_of(run, experiment, lambda event: None)
+    model = GPT(experiment.model, data.manifest.vocab_size)
+    optimizers = Optimizers(model, experiment.train, CPU, scale_gradients=False)
+    tokens = TokenFile(data.train, data.manifest.dtype, experiment.model.block_size, CPU)
+    batches = TrainingBatches(tokens, experiment.train.batch_size, experiment.train.seed)
+    return TrainingState(model, optimizers, Schedule(optimizers, experiment.train), batches, Progress())
+
+
+class Malicious:
+    """Unpickled by a reader that executes code, it would make a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return Path.touch, (self.path,)
+
+
+def test_the_best_checkpoint_is_the_trained_model_and_its_tokenizer(trained: Run) -> None:
+    model, info = load_model(trained, "best", CPU)
+    assert not model.training
+    assert info.step == 8 and info.val_loss is not None
+    tokenizer = load_tokenizer(trained, "best")
+    assert tokenizer.vocab_size == info.vocab_size
+    assert tokenizer.decode(tokenizer.encode("Once upon a time")) == "Once upon a time"
+
+
+def test_a_checkpoint_never_executes_code(trained: Run, tmp_path: Path) -> None:
+    sign = tmp_path / "executed"
+    with open(trained.checkpoints / "last" / "trainer.pt", "wb") as file:
+        pickle.dump({"optimizers": Malicious(sign)}, file)
+    with pytest.raises(UserError, match="cannot be resumed from"):
+        load_state(trained, fresh_state(trained), CPU)
+    assert not sign.exists()
+
+
+def test_weights_that_do_not_fit_are_refused_with_the_tensor_that_does_not(trained: Run) -> None:
+    config = trained.checkpoints / "best" / "config.json"
+    config.write_text(config.read_text().replace('"n_embd": 32', '"n_embd": 64'))
+    with pytest.raises(UserError, match=r"does not fit its config\.json: .*size mismatch"):
+        load_model(trained, "best", CPU)
+
+
+def test_a_torn_weights_file_is_refused(trained: Run) -> None:
+    path = trained.checkpoints / "best" / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(UserError, match="cannot be read"):
+        load_model(trained, "best", CPU)
+
+
+def test_a_run_without_a_checkpoint_says_so(new_run: Callable[..., Run]) -> None:
+    with pytest.raises(UserError, match="has no best checkpoint yet"):
+        read_info(new_run(), "best")
+
+
+def test_a_state_for_another_model_is_refused(trained: Run) -> None:
+    text = trained.experiment_file.read_text()
+    trained.experiment_file.write_text(text.replace("n_layer = 2", "n_layer = 3"))
+    with pytest.raises(UserError, match="cannot be resumed from"):
+        load_state(trained, fresh_state(trained), CPU)
+
+
+def test_a_checkpoint_that_was_set_aside_when_the_process_died_is_found(trained: Run) -> None:
+    last = trained.checkpoints / "last"
+    last.rename(trained.checkpoints / ".last.old")
+    state = fresh_state(trained)
+    load_state(trained, state, CPU)
+    assert state.progress.step == 8
+    assert last.is_dir()

@@ -1,0 +1,1 @@
+"""From stories to token ids on disk, and from there to batches."""

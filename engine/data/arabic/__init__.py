@@ -1,0 +1,1 @@
+"""The Arabic story corpus: its words, how they agree, and the plots."""

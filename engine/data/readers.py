@@ -1,0 +1,353 @@
+"""Reads the texts of a data file, one after the other: csv, tsv, jsonl, ndjson, json, parquet and txt.
+
+Every kind but parquet may be gzipped (`.csv.gz`). A reader holds a piece of its file at a time, whatever the
+file's size. Every row counts, an empty one too: a split by row number is then the one that Hugging Face
+`datasets` makes of the same file.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import difflib
+import gzip
+import hashlib
+import json
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, TextIO
+
+from engine.contract.errors import UserError
+
+CHUNK = 1 << 20  # characters or bytes read at once
+LONGEST_STORY = 64 << 20  # characters; past it a separator or a closing quote is missing, and memory would go
+LISTS = ("texts", "data", "stories", "rows")  # where a json object may keep its list, beside the text column
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A file on this machine, its kind, and the name by which its user knows it."""
+
+    path: Path
+    name: str
+    kind: str
+    gzipped: bool = False
+
+    @classmethod
+    def of(cls, path: Path, name: str | None = None) -> DataFile:
+        """The file at `path`, which the experiment calls `name`; a UserError where the kind is not known."""
+        name = name or str(path)
+        suffixes = PurePosixPath(name.partition("?")[0] if "://" in name else name).suffixes
+        gzipped = bool(suffixes) and suffixes[-1].lower() == ".gz"
+        suffix = "".join(suffixes[-2:-1] if gzipped else suffixes[-1:]).lower().lstrip(".")
+        if suffix not in _READERS or (gzipped and suffix == "parquet"):
+            kinds = ", ".join(KINDS)
+            raise UserError(f"{name}: is of no known kind; wants {kinds}, each but parquet also as .gz")
+        return cls(path, name, suffix, gzipped)
+
+    def texts(self, text_column: str, document_separator: str) -> Iterator[str]:
+        """The text of each row; "" where a row has none.
+
+        Raises:
+            UserError: the file is missing, empty, damaged or not UTF-8, or it has no such column.
+        """
+        none = True
+        try:
+            for text in _READERS[self.kind](self, text_column, document_separator):
+                none = False
+                yield text
+        except UnicodeDecodeError:
+            raise UserError(f"{self.name}: {_where_not_utf8(self)}; convert it to UTF-8 first") from None
+        except FileNotFoundError:
+            raise UserError(f"{self.name}: does not exist") from None
+        except (OSError, EOFError, zlib.error) as error:
+            raise UserError(f"{self.name}: cannot be read: {error}") from None
+        if none:
+            raise UserError(f"{self.name}: holds no stories ({self.path.stat().st_size} bytes)")
+
+    def counts(self, text_column: str, document_separator: str) -> Iterator[int]:
+        """Parts of the row count: all at once where the file says its length, otherwise one by one."""
+        if self.kind == "parquet" and (rows := _parquet_length(self)):
+            yield rows
+        else:
+            yield from (1 for _ in self.texts(text_column, document_separator))
+
+    def content_hash(self) -> str:
+        """The hash of the file's bytes; a UserError where they cannot be read."""
+        try:
+            return content_hash(self.path)
+        except OSError as error:
+            raise UserError(f"{self.name}: cannot be read: {error.strerror}") from None
+
+    def open_text(self, newline: str | None = None) -> TextIO:
+        """The file as text, unpacked, without a byte order mark."""
+        if self.gzipped:
+            return gzip.open(self.path, "rt", encoding="utf-8-sig", newline=newline)
+        return open(self.path, encoding="utf-8-sig", newline=newline)
+
+
+def content_hash(path: Path) -> str:
+    """The hash of a file's bytes."""
+    content = hashlib.blake2b(digest_size=16)
+    with open(path, "rb") as file:
+        while chunk := file.read(CHUNK):
+            content.update(chunk)
+    return content.hexdigest()
+
+
+def _read_csv(file: DataFile, column: str, _: str) -> Iterator[str]:
+    csv.field_size_limit(LONGEST_STORY)
+    with file.open_text(newline="") as text:
+        # strict: a quote that is never closed is an error, where it would swallow the rest of the file
+        reader = csv.reader(text, delimiter="\t" if file.kind == "tsv" else ",", strict=True)
+        try:
+            header = next(reader, None)
+            if header is None:
+                return
+            index = _column(file, column, header)
+            for row in reader:
+                if row:  # not a blank line
+                    yield row[index] if index < len(row) else ""
+        except csv.Error as error:
+            raise UserError(f"{file.name}: line {reader.line_num}: {error}; is a quote left open?") from None
+
+
+def _read_txt(file: DataFile, _: str, separator: str) -> Iterator[str]:
+    with file.open_text() as text:
+        rest = ""
+        while chunk := text.read(CHUNK):
+            *documents, rest = (rest + chunk).split(separator)
+            yield from _documents(documents)
+            if len(rest) > LONGEST_STORY:
+                raise UserError(
+                    f'{file.name}: {LONGEST_STORY:,} characters without data.document_separator = "{separator}"; '
+                    "set it to what stands between the stories"
+                )
+        yield from _documents([rest])
+
+
+def _documents(documents: Iterable[str]) -> Iterator[str]:
+    for document in documents:
+        if stripped := document.strip("\n"):
+            yield stripped
+
+
+def _read_jsonl(file: DataFile, column: str, _: str) -> Iterator[str]:
+    with file.open_text() as text:
+        for number, line in enumerate(text, 1):
+            if line.isspace():
+                continue
+            try:
+                entry = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise UserError(f"{file.name}: line {number} is not JSON: {error.msg} (column {error.colno})") from None
+            yield _text_of(entry, column, file, f"line {number}")
+
+
+def _read_json(file: DataFile, column: str, separator: str) -> Iterator[str]:
+    """A list of texts or of objects, an object that holds such a list, or JSON lines under another name."""
+    with file.open_text() as text:
+        first_line = text.readline(CHUNK)
+        if _is_row(first_line, column):
+            yield from _read_jsonl(file, column, separator)
+            return
+        values = _JsonText(text, first_line)
+        try:
+            start = values.peek()
+            if not start:
+                return
+            entries = _list_in_object(values, column, file) if start == "{" else values.list_entries()
+            for number, entry in enumerate(entries, 1):
+                yield _text_of(entry, column, file, f"entry {number}")
+        except json.JSONDecodeError as error:
+            raise UserError(f"{file.name}: line {values.line(error.pos)} is not JSON: {error.msg}") from None
+
+
+def _is_row(line: str, column: str) -> bool:
+    try:
+        entry = json.loads(line)
+    except json.JSONDecodeError:
+        return False
+    return isinstance(entry, dict) and isinstance(entry.get(column), str)
+
+
+def _list_in_object(values: _JsonText, column: str, file: DataFile) -> Iterator[Any]:
+    keys = []
+    for key in values.object_keys():
+        if key in (column, *LISTS) and values.peek() == "[":
+            return values.list_entries()
+        values.value()
+        keys.append(key)
+    raise UserError(f'{file.name}: holds no list "{column}" (data.text_column), only {", ".join(keys) or "{}"}')
+
+
+class _JsonText:
+    """A JSON text read value by value: a list of any length takes the memory of its longest entry."""
+
+    def __init__(self, text: TextIO, start: str) -> None:
+        self._text = text
+        self._buffer = start
+        self._at = 0
+        self._lines_before = 1
+        self._decoder = json.JSONDecoder()
+
+    def line(self, position: int) -> int:
+        """The line of a position in the buffer."""
+        return self._lines_before + self._buffer.count("\n", 0, position)
+
+    def peek(self) -> str:
+        """The next character that is no white space; "" at the end."""
+        while True:
+            while self._at < len(self._buffer):
+                if not self._buffer[self._at].isspace():
+                    return self._buffer[self._at]
+                self._at += 1
+            if not self._more():
+                return ""
+
+    def take(self, *wanted: str) -> str:
+        """The next character, which must be one of `wanted`."""
+        character = self.peek()
+        if character not in wanted:
+            raise json.JSONDecodeError(f"expected {' or '.join(wanted)}", self._buffer, self._at)
+        self._at += 1
+        return character
+
+    def value(self) -> Any:
+        """The next value, whole."""
+        self.peek()
+        while True:
+            try:
+                value, end = self._decoder.raw_decode(self._buffer, self._at)
+            except json.JSONDecodeError:
+                if len(self._buffer) - self._at > LONGEST_STORY or not self._more():
+                    raise
+            else:
+                if end < len(self._buffer) or not self._more():  # a number may go on in the next chunk
+                    self._at = end
+                    return value
+
+    def list_entries(self) -> Iterator[Any]:
+        self.take("[")
+        if self.peek() == "]":
+            return
+        yield self.value()
+        while self.take(",", "]") == ",":
+            yield self.value()
+
+    def object_keys(self) -> Iterator[str]:
+        """Each key; the caller takes its value before it asks for the next."""
+        self.take("{")
+        while self.peek() == '"':
+            key = self.value()
+            self.take(":")
+            yield key
+            if self.take(",", "}") == "}":
+                return
+
+    def _more(self) -> bool:
+        chunk = self._text.read(CHUNK)
+        if chunk:
+            self._lines_before += self._buffer.count("\n", 0, self._at)
+            self._buffer = self._buffer[self._at :] + chunk
+            self._at = 0
+        return bool(chunk)
+
+
+def _text_of(entry: Any, column: str, file: DataFile, where: str) -> str:
+    if isinstance(entry, dict):
+        if column not in entry:
+            raise missing_column(f"{file.name}: {where}", column, list(entry))
+        entry = entry[column]
+    if entry is None:
+        return ""
+    if not isinstance(entry, str):
+        raise UserError(f'{file.name}: {where}: "{column}" (data.text_column) is {json.dumps(entry)[:60]}, not text')
+    if not entry.isascii():  # JSON can spell half of a surrogate pair, which is no text
+        return entry.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return entry
+
+
+def _read_parquet(file: DataFile, column: str, _: str) -> Iterator[str]:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        # unbuffered, a row group is read whole, and a file may be a single one
+        with parquet.ParquetFile(file.path, buffer_size=CHUNK, pre_buffer=False) as table:
+            schema = table.schema_arrow
+            kind = schema.field(_column(file, column, schema.names)).type
+            if kind not in (pyarrow.string(), pyarrow.large_string()):
+                raise UserError(f'{file.name}: column "{column}" (data.text_column) holds {kind}, not text')
+            for batch in table.iter_batches(batch_size=256, columns=[column]):
+                yield from (text or "" for text in batch.column(0).to_pylist())
+    except pyarrow.ArrowInvalid as error:
+        raise UserError(f"{file.name}: is no parquet file: {str(error).splitlines()[0]}") from None
+
+
+def _parquet_length(file: DataFile) -> int:
+    """Rows that the file says it has; 0 where it has none or is damaged, which reading it then explains."""
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        return int(parquet.read_metadata(file.path).num_rows)
+    except (OSError, pyarrow.ArrowInvalid):
+        return 0
+
+
+def _column(file: DataFile, column: str, columns: list[str]) -> int:
+    """Where `column` stands among the columns."""
+    if column not in columns:
+        raise missing_column(file.name, column, columns)
+    return columns.index(column)
+
+
+def missing_column(where: str, column: str, columns: list[str]) -> UserError:
+    """The error that names the columns there are, and the nearest."""
+    named = {name.lower(): name for name in columns if name}
+    near = difflib.get_close_matches(column.lower(), named, n=1, cutoff=0.5)
+    hint = f'; did you mean "{named[near[0]]}"?' if near else ""
+    there = ", ".join(named.values()) or "none"
+    return UserError(f'{where}: no column "{column}" (data.text_column); there are {there}{hint}')
+
+
+def _where_not_utf8(file: DataFile) -> str:
+    """Byte and line of the first byte that is not UTF-8, found by reading the file again."""
+    if file.kind == "parquet":
+        return "holds text that is not UTF-8"
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    offset, line = 0, 1
+    with gzip.open(file.path) if file.gzipped else open(file.path, "rb") as raw:
+        while chunk := raw.read(CHUNK):
+            kept = len(decoder.getstate()[0])  # bytes of a character that the last chunk broke off
+            try:
+                decoder.decode(chunk)
+            except UnicodeDecodeError as error:
+                line += error.object[: error.start].count(b"\n")
+                return f"is not UTF-8 at byte {offset - kept + error.start} (line {line})"
+            offset += len(chunk)
+            line += chunk.count(b"\n")
+    return f"is not UTF-8 at byte {offset - len(decoder.getstate()[0])} (line {line}): it ends inside a character"
+
+
+_READERS: dict[str, Callable[[DataFile, str, str], Iterator[str]]] = {
+    "csv": _read_csv,
+    "tsv": _read_csv,
+    "jsonl": _read_jsonl,
+    "ndjson": _read_jsonl,
+    "json": _read_json,
+    "parquet": _read_parquet,
+    "txt": _read_txt,
+}
+KINDS = (
+    "parquet",
+    "jsonl",
+    "ndjson",
+    "csv",
+    "tsv",
+    "json",
+    "txt",
+)  # the likeliest to be a dataset's own first

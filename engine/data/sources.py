@@ -1,0 +1,292 @@
+"""Stories from the built-in corpus, from files, or from a hub dataset, divided into training and validation.
+
+Nothing here holds a corpus in memory: its rows are read again for each pass. The split of one table of rows is
+Hugging Face `datasets`' `train_test_split(test_size=val_fraction, seed=split_seed)`, story for story.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import compress
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import numpy as np
+
+from engine.contract.errors import UserError
+from engine.contract.events import Emit, Prepare
+from engine.contract.experiment import Data
+from engine.contract.workspace import Workspace
+from engine.data.locate import DISK_FULL, locate, without_network
+from engine.data.progress import Progress
+from engine.data.readers import KINDS, DataFile, content_hash, missing_column
+from engine.data.tokenizers import EOT
+
+
+class Rows(Protocol):
+    """A table's texts, in the same order at every iteration."""
+
+    def __iter__(self) -> Iterator[str]: ...
+
+    def counts(self) -> Iterator[int]:
+        """Parts of the row count, empty rows included; cheaper than iterating where the length is known."""
+        ...
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where an experiment's stories come from; `fingerprint` changes when any of their texts does."""
+
+    data: Data
+    rows: Rows
+    val_rows: Rows | None  # None where the validation split is made from `rows`
+    fingerprint: str
+
+    def divide(self, emit: Emit) -> Splits:
+        """Count the rows, choose the splits, and read the validation stories once.
+
+        Raises:
+            UserError: there are too few stories, or they cannot be read.
+        """
+        count = _count(self.rows, emit)
+        if self.val_rows is not None:
+            val_count = _count(self.val_rows, emit)
+            train = b"\1" * _part(count, self.data.fraction)
+            val = b"\1" * _part(val_count, self.data.fraction)
+            return Splits(self.rows, train, self.val_rows, val, emit)
+        if count < 2:
+            txt = any(name.endswith((".txt", ".txt.gz")) for name in self.data.files)
+            hint = f'; data.document_separator = "{self.data.document_separator}" parts txt files' if txt else ""
+            raise UserError(f"data: {count} story is too few, wants one to train and one to validate on{hint}")
+        train, val = _train_test_split(count, self.data)
+        return Splits(self.rows, train, self.rows, val, emit)
+
+
+class Splits:
+    """The stories of both splits, in the order of the source. No story stands in both."""
+
+    def __init__(self, rows: Rows, train: bytes, val_rows: Rows, val: bytes, emit: Emit) -> None:
+        """Read the validation stories. `train` and `val` hold a byte a row, 1 where it belongs to the split."""
+        self._rows, self._train, self._val_rows, self._val = rows, train, val_rows, val
+        self.train_count, self.val_count = train.count(1), val.count(1)  # rows; stories are fewer or more
+        self.repeated = 0  # training stories left out of the last pass, because they are validation stories too
+        progress = Progress(emit, "read", self.val_count)
+        self._in_validation: set[bytes] = set()
+        characters = 0
+        for story in progress.of(self.validation()):
+            self._in_validation.add(_digest(story))
+            characters += len(story)
+        progress.finish()
+        self.train_characters = characters * self.train_count // max(1, self.val_count)  # an estimate
+        if not self._in_validation:
+            raise UserError("data: the validation split holds no story; wants at least one")
+
+    def validation(self) -> Iterator[str]:
+        return _stories(compress(self._val_rows, self._val))
+
+    def train(self) -> Iterator[str]:
+        self.repeated = 0
+        for story in _stories(compress(self._rows, self._train)):
+            if _digest(story) in self._in_validation:
+                self.repeated += 1
+            else:
+                yield story
+
+
+def open_source(data: Data, workspace: Workspace, mirror: Path | None, emit: Emit) -> Source:
+    """The stories that `[data]` names, found and, where need be, downloaded.
+
+    `mirror` is looked in first; its layout is that of `wget -x` and of `hf download --local-dir`.
+
+    Raises:
+        UserError: a file, a dataset or a split is not there, or cannot be read.
+    """
+    if mirror is not None and not mirror.is_dir():
+        raise UserError(f"mirror {mirror}: no such folder (SLM_DATA_MIRROR or --mirror)")
+    if data.source == "builtin":
+        rows = BuiltinRows(data.language, data.stories)
+        return Source(data, rows, None, rows.fingerprint())
+    if data.source == "files":
+        files = [file for entry in data.files for file in locate(entry, workspace, mirror, emit)]
+        return _source(data, FileRows(files, data), None)
+    return _hub(data, mirror, emit)
+
+
+def _source(data: Data, rows: FileRows | HubRows, val_rows: FileRows | HubRows | None) -> Source:
+    return Source(data, rows, val_rows, _hash([rows.fingerprint(), val_rows and val_rows.fingerprint()]))
+
+
+class BuiltinRows:
+    """Stories that the built-in grammar tells."""
+
+    def __init__(self, language: str, count: int) -> None:
+        self._language, self._count = language, count
+
+    def __iter__(self) -> Iterator[str]:
+        from engine.data.stories import stories
+
+        return stories(self._language, self._count)
+
+    def counts(self) -> Iterator[int]:
+        yield self._count
+
+    def fingerprint(self) -> str:
+        """Of the grammar's source, which stands for the stories that it tells."""
+        here = Path(__file__).parent
+        modules = [
+            here / "stories.py",
+            here / f"grammar_{self._language}.py",
+            *sorted((here / self._language).glob("*.py")),
+        ]
+        return _hash([self._language, self._count, *map(content_hash, modules)])
+
+
+class FileRows:
+    """The rows of files, one file after the other."""
+
+    def __init__(self, files: Iterable[DataFile], data: Data) -> None:
+        self._files = tuple(files)
+        self._how = (data.text_column, data.document_separator)
+
+    def __iter__(self) -> Iterator[str]:
+        for file in self._files:
+            yield from file.texts(*self._how)
+
+    def counts(self) -> Iterator[int]:
+        for file in self._files:
+            yield from file.counts(*self._how)
+
+    def fingerprint(self) -> str:
+        """Of the files' bytes in their order, wherever they stand."""
+        return _hash([*self._how, [(file.kind, file.gzipped, file.content_hash()) for file in self._files]])
+
+
+class HubRows:
+    """A split of a hub dataset, as `datasets` keeps it on disk, memory-mapped."""
+
+    def __init__(self, split: Any, data: Data) -> None:
+        column = data.text_column
+        if column not in split.column_names:
+            raise missing_column(f"dataset {data.dataset}", column, split.column_names)
+        if getattr(split.features[column], "dtype", "") not in ("string", "large_string"):
+            raise UserError(f'dataset {data.dataset}: column "{column}" (data.text_column) holds no text')
+        self._split, self._column = split.select_columns([column]), column
+
+    def __iter__(self) -> Iterator[str]:
+        for batch in self._split.iter(batch_size=1024):
+            yield from (text or "" for text in batch[self._column])
+
+    def counts(self) -> Iterator[int]:
+        yield len(self._split)
+
+    def fingerprint(self) -> str:
+        return _hash([self._column, *(content_hash(Path(file["filename"])) for file in self._split.cache_files)])
+
+
+def _hub(data: Data, mirror: Path | None, emit: Emit) -> Source:
+    """The mirror's copy of the dataset, or else the hub's."""
+    dataset = data.dataset or ""
+    if not re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", dataset):
+        raise UserError(f'data.dataset = "{dataset}": wants OWNER/NAME of a dataset on the hub')
+    folder = mirror / dataset if mirror is not None else None
+    if folder is not None and folder.is_dir():
+        splits: Mapping[str, Any] = _splits_in_folder(folder, data)
+        rows_of: Callable[[Any, Data], FileRows | HubRows] = FileRows
+    else:
+        splits, rows_of = _splits_on_hub(dataset, data.config, folder, emit), HubRows
+    for key, split in (("train_split", data.train_split), ("val_split", data.val_split)):
+        if split not in splits and (split or key == "train_split"):
+            hint = '; val_split = "" makes one by val_fraction' if key == "val_split" else ""
+            there = ", ".join(splits) or "none"
+            raise UserError(f'data.{key} = "{split}": dataset {dataset} has no such split; there are {there}{hint}')
+    train = rows_of(splits[data.train_split], data)
+    val = rows_of(splits[data.val_split], data) if data.val_split else None
+    return _source(data, train, val)
+
+
+def _splits_in_folder(folder: Path, data: Data) -> dict[str, list[DataFile]]:
+    """The files of each split of a downloaded repository, such as `data/train-00000-of-00004.parquet`.
+
+    As on the hub, a file's name says its split; files that name none are the training split, and a
+    configuration has a folder of its own.
+    """
+    places = [folder / data.config, folder / "data" / data.config] if data.config else [folder / "data", folder]
+    for place in places:
+        for kind in KINDS:
+            files = sorted(path for suffix in ("", ".gz") for path in place.glob(f"*.{kind}{suffix}"))
+            splits: dict[str, list[DataFile]] = {}
+            for path in files:
+                splits.setdefault(_split_named(path, data), []).append(DataFile.of(path))
+            if splits:
+                return splits
+    return {}
+
+
+def _split_named(path: Path, data: Data) -> str:
+    words = re.split(r"[-._ ]", path.name)[:-1]
+    named = [
+        name for name in (data.train_split, data.val_split, "train", "validation", "test") if name and name in words
+    ]
+    return named[0] if named else "train"
+
+
+def _splits_on_hub(dataset: str, config: str | None, folder: Path | None, emit: Emit) -> Mapping[str, Any]:
+    import datasets  # takes a second and more
+
+    emit(Prepare(phase="download", done=0))
+    datasets.disable_progress_bars()
+    try:
+        # not streamed: each pass would download everything again, where the copy on disk is memory-mapped
+        return cast(Mapping[str, Any], datasets.load_dataset(dataset, config))
+    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
+            raise
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        looked_in = f", nor is {folder} there" if folder is not None else ""
+        how = without_network(f"hf download {dataset} --repo-type dataset --local-dir DIR/{dataset}")
+        raise UserError(f'data.dataset = "{dataset}": {reason}{looked_in}\n{how}') from None
+
+
+def _train_test_split(count: int, data: Data) -> tuple[bytes, bytes]:
+    """Which rows are in the training and in the validation split, a byte a row.
+
+    `datasets` permutes the row numbers with numpy's default generator and takes the validation split first.
+    """
+    order = np.random.default_rng(data.split_seed).permutation(count)
+    n_val = math.ceil(data.val_fraction * count)
+    train, val = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
+    val[order[: _part(n_val, data.fraction)]] = True
+    train[order[n_val:][: _part(count - n_val, data.fraction)]] = True
+    return train.tobytes(), val.tobytes()
+
+
+def _part(count: int, fraction: float) -> int:
+    return math.ceil(count * fraction)
+
+
+def _count(rows: Rows, emit: Emit) -> int:
+    progress = Progress(emit, "count")
+    for count in rows.counts():
+        progress.add(count)
+    progress.finish()
+    return progress.done
+
+
+def _stories(texts: Iterable[str]) -> Iterator[str]:
+    """The stories in the texts: none in an empty one, several where end-of-text stands between them."""
+    for text in texts:
+        parts = [text] if EOT not in text else [part.strip("\n") for part in text.split(EOT)]
+        yield from (part for part in parts if part and not part.isspace())
+
+
+def _digest(story: str) -> bytes:
+    return hashlib.blake2b(story.strip().encode(), digest_size=8).digest()
+
+
+def _hash(parts: Sequence[Any]) -> str:
+    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()

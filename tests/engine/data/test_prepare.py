@@ -1,0 +1,315 @@
+"""Prepared data: what is written, when it is made again, and what a kill, a full disk or a huge corpus does."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from filelock import FileLock
+
+from engine.contract.errors import UserError
+from engine.contract.events import Event, Prepare, Warning
+from engine.contract.experiment import Data, Experiment, Model, Tokenizer, Train
+from engine.contract.workspace import Workspace
+from engine.data import prepare as module
+from engine.data import tokenizers
+from engine.data.prepare import PreparedData, prepare
+
+STORIES = [
+    f"{name} saw {count} {thing}s." for name in ("Lily", "Tom") for count in range(9) for thing in ("cat", "dog")
+]
+
+
+def experiment(files: tuple[str, ...] = ("a.txt",), *, vocab_size: int = 300, **data: object) -> Experiment:
+    return Experiment(
+        data=Data("files", files=files, **data),  # type: ignore[arg-type]
+        tokenizer=Tokenizer("byte_bpe", vocab_size=vocab_size),
+        model=Model(1, 1, 8, 8),
+        train=Train(1),
+    )
+
+
+def write(path: Path, stories: list[str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("<|endoftext|>".join(stories), encoding="utf-8")
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    root = tmp_path / "workspace"
+    write(root / "a.txt", STORIES)
+    return Workspace(root)
+
+
+def prepared(workspace: Workspace, wanted: Experiment | None = None, name: str = "first") -> PreparedData:
+    return prepare(name, wanted or experiment(), workspace, None, lambda event: None)
+
+
+def stories_in(path: Path, data: PreparedData) -> list[str]:
+    """The stories of a .bin file, by way of the ids alone."""
+    tokenizer = data.tokenizer()
+    ids = np.fromfile(path, data.manifest.dtype)
+    assert ids[-1] == tokenizer.eot_id
+    ends = np.flatnonzero(ids == tokenizer.eot_id)
+    return [tokenizer.decode(part.tolist()) for part in np.split(ids, ends + 1)[:-1] if part[-1] == tokenizer.eot_id]
+
+
+def test_both_splits_hold_their_stories_with_end_of_text_after_each(workspace: Workspace) -> None:
+    data = prepared(workspace)
+    texts = {path: [s.removesuffix("<|endoftext|>") for s in stories_in(path, data)] for path in (data.train, data.val)}
+    assert sorted([*texts[data.train], *texts[data.val]]) == sorted(STORIES)
+    assert [story for story in STORIES if story in texts[data.train]] == texts[data.train]
+    for path, split in ((data.train, data.manifest.train), (data.val, data.manifest.val)):
+        assert split.stories == len(texts[path])
+        assert split.tokens == len(np.fromfile(path, data.manifest.dtype))
+        assert split.bytes == sum(len(story.encode()) for story in texts[path])
+    assert data.manifest.val.stories == 4  # a tenth of 36, rounded up
+    assert data.manifest.vocab_size == data.tokenizer().vocab_size
+
+
+def test_the_bytes_are_those_of_the_original_text(workspace: Workspace) -> None:
+    write(workspace.root / "a.txt", ["ﬁﬁﬁ", "ﬁﬁﬁﬁ"])  # a ligature: three bytes, two after normalization
+    data = prepared(workspace, experiment(val_fraction=0.5))
+    assert data.manifest.train.bytes + data.manifest.val.bytes == 21
+
+
+def test_blocks_are_written_in_order(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = prepared(workspace)
+    monkeypatch.setattr(module, "BLOCK", 20)
+    shutil.copytree(workspace.root, workspace.root / "other", ignore=shutil.ignore_patterns("data"))
+    blocks = prepared(Workspace(workspace.root / "other"))
+    assert not blocks.cached
+    assert blocks.train.read_bytes() == whole.train.read_bytes()
+
+
+def test_the_second_preparation_finds_the_first(workspace: Workspace) -> None:
+    first = prepared(workspace)
+    files = {path: path.stat().st_mtime_ns for path in first.directory.rglob("*")}
+    second = prepared(workspace, name="second")
+    assert (first.cached, second.cached) == (False, True)
+    assert second.directory == first.directory
+    assert second.manifest == first.manifest
+    assert {path: path.stat().st_mtime_ns for path in first.directory.rglob("*")} == files
+    assert first.directory.name.startswith("first-")
+
+
+def test_a_moved_file_is_the_same_data_and_a_changed_one_is_not(workspace: Workspace) -> None:
+    first = prepared(workspace)
+    (workspace.root / "a.txt").rename(workspace.root / "b.txt")
+    assert prepared(workspace, experiment(("b.txt",))).directory == first.directory
+    write(workspace.root / "b.txt", [*STORIES[:-1], STORIES[-1] + "!"])
+    assert prepared(workspace, experiment(("b.txt",))).directory != first.directory
+
+
+@pytest.mark.parametrize("data", [{"val_fraction": 0.2}, {"split_seed": 1}, {"fraction": 0.5}])
+def test_another_split_is_other_data(workspace: Workspace, data: dict[str, float]) -> None:
+    assert prepared(workspace, experiment(**data)).directory != prepared(workspace).directory
+
+
+def test_another_tokenizer_is_other_data_and_another_model_is_not(workspace: Workspace) -> None:
+    first = prepared(workspace)
+    assert prepared(workspace, experiment(vocab_size=280)).directory != first.directory
+    wider = experiment()
+    wider = Experiment(data=wider.data, tokenizer=wider.tokenizer, model=Model(2, 2, 64, 64), train=Train(9))
+    assert prepared(workspace, wider).directory == first.directory
+
+
+def test_damaged_data_is_made_again(workspace: Workspace) -> None:
+    first = prepared(workspace)
+    whole = first.train.read_bytes()
+    first.train.write_bytes(whole[:-2])
+    with pytest.raises(UserError, match=r"train\.bin: is damaged"):
+        PreparedData.load(first.directory)
+    again = prepared(workspace)
+    assert not again.cached
+    assert again.train.read_bytes() == whole
+    (again.directory / "manifest.json").unlink()
+    assert not prepared(workspace).cached
+
+
+def test_validation_stories_do_not_shape_the_tokenizer(workspace: Workspace) -> None:
+    def vocabulary(word: str) -> bytes:
+        """The vocabulary when every validation story is full of `word`."""
+        texts = [f"{word} {word} {word} {n}" if n in held_out else story for n, story in enumerate(STORIES)]
+        write(workspace.root / "a.txt", texts)
+        data = prepared(workspace, experiment(vocab_size=2000))
+        assert all(word in story for story in stories_in(data.val, data))
+        return (data.directory / "tokenizer" / "vocab.tiktoken").read_bytes()
+
+    data = prepared(workspace)
+    validation = [story.removesuffix("<|endoftext|>") for story in stories_in(data.val, data)]
+    held_out = [n for n, story in enumerate(STORIES) if story in validation]
+    assert vocabulary("xylophone") == vocabulary("quizzical")
+
+
+def test_a_large_corpus_trains_its_tokenizer_on_all_its_parts(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in (module, tokenizers):
+        monkeypatch.setattr(place, "TRAINING_CHARACTERS", 2_000)
+    write(workspace.root / "a.txt", [f"{n} {'early' if n < 500 else 'xylophone'}" for n in range(1000)])
+    tokenizer = prepared(workspace, experiment(vocab_size=400)).tokenizer()
+    assert len(tokenizer.encode(" xylophone")) < 4
+
+
+def test_fewer_entries_than_asked_for_is_a_warning_each_time(workspace: Workspace) -> None:
+    for _ in range(2):
+        events: list[Event] = []
+        data = prepare("first", experiment(vocab_size=5000), workspace, None, events.append)
+        warnings = [event.message for event in events if isinstance(event, Warning)]
+        assert len(warnings) == 1
+        assert f"vocab_size = 5,000: the training stories give only {data.manifest.vocab_size:,}" in warnings[0]
+
+
+def test_stories_left_out_of_training_are_counted_in_a_warning(workspace: Workspace) -> None:
+    write(workspace.root / "a.txt", STORIES * 3)
+    events: list[Event] = []
+    data = prepare("first", experiment(), workspace, None, events.append)
+    left_out = 3 * len(STORIES) - data.manifest.train.stories - data.manifest.val.stories
+    assert f"{left_out} training stories left out: the validation split holds the same" in [
+        event.message for event in events if isinstance(event, Warning)
+    ]
+
+
+def test_a_vocabulary_past_uint16_is_written_as_uint32(workspace: Workspace) -> None:
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    words = [f"{a}{b}{c}{d}" for a in letters for b in letters for c in letters for d in "abcdef"]
+    write(workspace.root / "a.txt", [" ".join(words[n : n + 5000] * 2) for n in range(0, len(words), 5000)])
+    data = prepared(workspace, experiment(vocab_size=66_000))
+    assert data.manifest.vocab_size > 2**16
+    assert data.manifest.dtype == "uint32"
+    stories = [*stories_in(data.train, data), *stories_in(data.val, data)]
+    assert words[0] + " " in stories[0] + stories[-1]
+    assert sum(story.count(" ") for story in stories) == 2 * len(words) - len(stories)
+
+
+def test_progress_goes_through_the_phases(workspace: Workspace) -> None:
+    events: list[Event] = []
+    prepare("first", experiment(), workspace, None, events.append)
+    phases = [event.phase for event in events if isinstance(event, Prepare)]
+    assert list(dict.fromkeys(phases)) == ["count", "read", "train tokenizer", "tokenize train", "tokenize validation"]
+    last = [event for event in events if isinstance(event, Prepare)][-1]
+    assert (last.done, last.total) == (4, 4)
+
+
+@pytest.mark.parametrize(
+    ("stories", "wanted"),
+    [(["one"], "1 story is too few"), (["same", "same"], "the training split holds no story: all 1 are validation")],
+)
+def test_too_little_data_leaves_nothing_behind(workspace: Workspace, stories: list[str], wanted: str) -> None:
+    write(workspace.root / "a.txt", stories)
+    with pytest.raises(UserError, match=wanted):
+        prepared(workspace)
+    assert [path.name for path in workspace.data.iterdir() if path.suffix != ".lock"] == []
+
+
+def test_a_second_run_waits_and_finds_the_data_made(workspace: Workspace) -> None:
+    first = prepared(workspace)
+    digest = first.directory.name.rpartition("-")[2]
+    waits = threading.Event()
+    found: list[PreparedData] = []
+
+    def emit(event: Event) -> None:
+        if isinstance(event, Prepare) and event.phase.startswith("wait"):
+            waits.set()
+
+    second = threading.Thread(target=lambda: found.append(prepare("second", experiment(), workspace, None, emit)))
+    with FileLock(workspace.data / f".{digest}.lock"):
+        second.start()
+        assert waits.wait(30)
+        assert not found
+    second.join(30)
+    assert found == [PreparedData.load(first.directory)]
+
+
+PROGRAM = """
+import resource, sys
+from pathlib import Path
+from engine.contract.errors import UserError
+from engine.contract.experiment import Data, Experiment, Model, Tokenizer, Train
+from engine.contract.workspace import Workspace
+from engine.data.prepare import prepare
+
+root, vocab_size, limit = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+wanted = Experiment(
+    data=Data("files", files=("a.txt",)),
+    tokenizer=Tokenizer("byte_bpe", vocab_size=vocab_size),
+    model=Model(1, 1, 8, 8),
+    train=Train(1),
+)
+
+
+def emit(event):
+    if getattr(event, "phase", "") == "tokenize train" and event.done >= limit:
+        print("tokenizing", flush=True)
+        sys.stdin.read()
+
+
+try:
+    prepare("first", wanted, Workspace(root), None, emit)
+except UserError as error:
+    print(error)
+    sys.exit(2)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def start(workspace: Workspace, *command: str, limit: int = 10**9, stderr: int | None = None) -> subprocess.Popen[str]:
+    """Prepare in a process of its own, which waits for its standard input once `limit` stories are tokenized."""
+    arguments = [*command, sys.executable, "-c", PROGRAM, str(workspace.root), "300", str(limit)]
+    return subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True)
+
+
+def test_a_killed_preparation_leaves_nothing_that_counts(workspace: Workspace) -> None:
+    with start(workspace, limit=1) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "tokenizing\n"
+        process.send_signal(signal.SIGKILL)
+    left = [path for path in workspace.data.iterdir() if path.is_dir()]
+    assert [path.name[0] for path in left] == ["."]  # the kill came in the middle
+
+    data = prepared(workspace, name="second")
+    assert not data.cached
+    assert [path for path in workspace.data.iterdir() if path.is_dir()] == [data.directory]
+
+
+def test_a_full_disk_is_a_user_error_and_leaves_nothing(workspace: Workspace) -> None:
+    write(workspace.root / "a.txt", [f"{n} {story}" for n in range(2_000) for story in STORIES])
+    workspace.data.mkdir()
+    script = 'mount -t tmpfs -o size=64k tmpfs "$0/data" && "${@:1}"; code=$?; ls -A "$0/data" >&2; exit $code'
+    small_disk = ["unshare", "--map-root-user", "--mount", "bash", "-c", script, str(workspace.root)]
+    if subprocess.run([*small_disk, "true"], capture_output=True).returncode:
+        pytest.skip("this machine does not let a test mount a small disk")
+    with start(workspace, *small_disk, stderr=subprocess.PIPE) as process:
+        output, listing = process.communicate()
+    assert process.returncode == 2
+    assert output == f"the disk is full: the data does not fit into the 0 MB free at {workspace.data}\n"
+    assert [name for name in listing.split() if not name.endswith(".lock")] == []
+
+
+def test_memory_does_not_grow_with_the_corpus(workspace: Workspace) -> None:
+    peaks = []
+    words = "Once there was a small cat who saw a big red ball in the park and was very happy. " * 60
+    for megabytes in (2, 14):
+        with open(workspace.root / "a.txt", "w", encoding="utf-8") as file:
+            file.writelines(f"{n % 100} {n // 100} {words}<|endoftext|>" for n in range(megabytes * 200))
+        with start(workspace) as process:
+            assert process.stdout is not None
+            peaks.append(int(process.stdout.readline()) / (1024 if sys.platform == "linux" else 1024**2))  # MB
+    assert peaks[1] < peaks[0] + 6, peaks
+
+
+def test_the_manifest_says_what_shaped_the_data(workspace: Workspace) -> None:
+    data = prepared(workspace)
+    document = json.loads((data.directory / "manifest.json").read_bytes())
+    assert document["key"]["tokenizer"]["vocab_size"] == 300
+    assert document["key"]["split_seed"] == 42
+    assert oct(os.stat(data.directory / "manifest.json").st_mode & 0o444) == oct(0o444)

@@ -104,8 +104,8 @@ def reserve_memory(device: torch.device, fraction: float) -> None:
             f"hardware.memory_fraction = {fraction:g}: wants {size / 2**30:.1f} GiB, but {free / 2**30:.1f} GiB "
             f"of {total / 2**30:.1f} GiB are free"
         )
-    del_when_reserved = torch.empty(size, dtype=torch.uint8, device=device)
-    del del_when_reserved  # torch's allocator keeps the block for this process
+    block = torch.empty(size, dtype=torch.uint8, device=device)
+    del block  # torch's allocator keeps the block for this process
 
 
 def peak_flops(device: torch.device, precision: str) -> float | None:
@@ -129,14 +129,9 @@ def keep_large_buffers() -> None:
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        trim_threshold, mmap_max = -1, -4
-        mallopt(mmap_max, 0)
-        mallopt(trim_threshold, 2**31 - 1)
-
-
-def seed_everything(seed: int) -> None:
-    """Seed what the model's initialisation and dropout draw from; the data have their own seed arithmetic."""
-    torch.manual_seed(seed)
+        trim_threshold, mmap_threshold, largest = -1, -3, 2**31 - 1  # of malloc.h
+        mallopt(mmap_threshold, largest)
+        mallopt(trim_threshold, largest)
 
 
 def synchronize(device: torch.device) -> None:

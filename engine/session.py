@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Literal
 
 from engine.contract.errors import UserError
-from engine.contract.events import Emit, Evaluated, EventWriter, Prepared, RunEnded, RunStarted
+from engine.contract.events import Emit, Evaluated, Event, EventWriter, Prepared, RunEnded, RunStarted
 from engine.contract.experiment import Experiment
 from engine.contract.run import Run, RunInfo
 from engine.contract.workspace import MIRROR_VARIABLE, Workspace
@@ -41,6 +41,16 @@ class Stop:
         self.requested = True
         if self.interrupts:
             raise KeyboardInterrupt
+
+    def checked_by(self, emit: Emit) -> Emit:
+        """`emit`, which interrupts too: a library that was calling back when the signal came may have lost it."""
+
+        def check_and_emit(event: Event) -> None:
+            if self.requested:
+                raise KeyboardInterrupt
+            emit(event)
+
+        return check_and_emit
 
 
 def train_run(run: Run, *, resume: bool) -> int:
@@ -70,7 +80,7 @@ def _work(run: Run, experiment: Experiment, emit: Emit, *, resume: bool) -> RunE
         device = prepare_device(experiment.hardware)
         if run.info() is None:
             run.write_info(describe(run, str(device), experiment.train.seed))
-        data = data_of(run, experiment, emit)
+        data = data_of(run, experiment, stop.checked_by(emit))
         emit(prepared_event(data))
         stop.interrupts = False
         with Monitor(device, emit):

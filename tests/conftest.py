@@ -47,7 +47,7 @@ def isolated_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SLM_TUI_WORKSPACE", raising=False)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny() -> str:
     """The text of an experiment that prepares and trains in a few seconds on one core."""
     return TINY

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 import time
@@ -11,11 +12,16 @@ from engine.contract.events import AnyEvent, EventReader
 from engine.contract.run import Run
 
 
-def start_engine(run: Run, *arguments: str) -> subprocess.Popen[bytes]:
-    """A real engine process that trains `run`, its output in train.log."""
+def start_engine(run: Run, *arguments: str, address_space: int | None = None) -> subprocess.Popen[bytes]:
+    """A real engine process that trains `run`, its output in train.log; `address_space` limits it, in bytes."""
+
+    def limit() -> None:
+        if address_space is not None:
+            resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
+
     with open(run.log, "ab") as log:
         command = [sys.executable, "-m", "engine", "train", str(run.path), *arguments]
-        return subprocess.Popen(command, stdout=log, stderr=log)
+        return subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=limit)
 
 
 def engine(run: Run, *arguments: str) -> int:

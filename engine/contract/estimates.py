@@ -50,14 +50,17 @@ def training_flops_per_token(model: Model, vocab_size: int) -> int:
 def training_memory(experiment: Experiment) -> int:
     """Bytes that training takes at its peak, about: within a third of what fp32 on a CPU was seen to use.
 
-    Weights, gradients and AdamW's two moments; what each block keeps for the backward pass; and the logits
-    with their gradient and the log-probabilities between.
+    Weights, gradients and AdamW's two moments; what each block keeps for the backward pass; and the logits and
+    log-probabilities with their gradients, a fifth for what the allocator holds in between. Dropout keeps its noise,
+    and on a CPU makes attention keep its whole score matrices.
     """
     model, train = experiment.model, experiment.train
     vocabulary = vocab_size(experiment.tokenizer)
     tokens = train.batch_size * model.block_size  # of a micro-batch
     state = 4 * FP32 * parameter_count(model, vocabulary)
     kept_per_block = 17 * model.n_embd  # 2 norms, qkv 3, attention 2, MLP 4 + 4, residuals 2
+    if model.dropout:
+        kept_per_block += 2 * model.n_embd + 5 * model.n_head * model.block_size  # 3 kept, about 2 not given back
     activations = FP32 * tokens * model.n_layer * kept_per_block
-    logits = 3 * FP32 * tokens * vocabulary
+    logits = 5 * FP32 * tokens * vocabulary
     return state + activations + logits

@@ -177,8 +177,8 @@ class EventWriter:
     def __init__(self, path: Path) -> None:
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         size = os.fstat(self._fd).st_size
-        if size and os.pread(self._fd, 1, size - 1) != b"\n":
-            os.write(self._fd, b"\n")  # an earlier process died in the middle of a line
+        # an earlier process died in the middle of a line, or a full disk cut one short
+        self._torn = size > 0 and os.pread(self._fd, 1, size - 1) != b"\n"
 
     def __call__(self, event: Event) -> None:
         """Append `event`.
@@ -186,10 +186,15 @@ class EventWriter:
         Raises:
             OSError: the line could not be written whole (the disk is full).
         """
-        line = encode(event)
-        written = os.write(self._fd, line)
-        if written < len(line):
-            os.write(self._fd, line[written:])  # raises what cut the first one short
+        line = b"\n" * self._torn + encode(event)
+        self._torn = False
+        try:
+            written = os.write(self._fd, line)
+            if written < len(line):
+                os.write(self._fd, line[written:])  # raises what cut the first one short
+        except OSError:
+            self._torn = True
+            raise
 
     def close(self) -> None:
         os.close(self._fd)
@@ -212,9 +217,12 @@ class EventReader:
 
     def read(self) -> list[AnyEvent]:
         """New events, oldest first, from at most CHUNK bytes; [] where there are none (yet)."""
-        if not self.path.exists():
+        self.restarted = False
+        try:
+            file = open(self.path, "rb")  # noqa: SIM115
+        except FileNotFoundError:
             return []
-        with open(self.path, "rb") as file:
+        with file:
             status = os.fstat(file.fileno())
             replaced = self._inode not in (None, status.st_ino)
             self.restarted = replaced or status.st_size < self._offset

@@ -22,6 +22,8 @@ from engine.contract.errors import UserError
 from engine.contract.experiment import Experiment
 from engine.contract.toml_lines import KeyPath, key_lines
 
+_LARGEST = 2**63 - 1  # TOML's own limit for whole numbers; tomli reads larger ones, torch cannot
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -110,7 +112,7 @@ class _Conversion:
             return None
         before = len(self.problems)
         fields = _fields(struct)
-        for key in value.keys() - fields.keys():
+        for key in (key for key in value if key not in fields):
             near = _did_you_mean(key, fields) or f"; there are {', '.join(fields)}"
             self.problems.append(((*path, key), f"is no key of {_table_name(path)}{near}"))
         for key, field in fields.items():
@@ -123,11 +125,14 @@ class _Conversion:
         if inner := _struct_in(info):
             return self.table(inner, value, path)
         try:
-            return msgspec.convert(value, _annotation(path))
+            converted = msgspec.convert(value, _annotation(path))
         except msgspec.ValidationError:
             near = _did_you_mean(value, _choices(info)) if isinstance(value, str) else ""
             self.problems.append((path, f"= {_shown(value)}: wants {wanted(info)}{near}"))
             return None
+        if isinstance(converted, int | float) and abs(converted) > _LARGEST:  # or infinite
+            self.problems.append((path, f"= {_shown(value)}: is too large; wants {wanted(info)}"))
+        return converted
 
 
 @cache
@@ -179,10 +184,10 @@ def _in_words(info: types.Type) -> str:
     if isinstance(info, types.IntType | types.FloatType):
         kind = "a whole number" if isinstance(info, types.IntType) else "a number"
         bounds = [("at least", info.ge), ("above", info.gt), ("at most", info.le), ("below", info.lt)]
-        limits = " and ".join(f"{word} {bound:g}" for word, bound in bounds if bound is not None)
+        limits = " and ".join(f"{word} {bound}" for word, bound in bounds if bound is not None)
         return f"{kind}, {limits}" if limits else kind
     if isinstance(info, types.StrType):
-        return f"a text like {info.pattern}" if info.pattern else "a text"
+        return f"a text like {info.pattern}" if info.pattern else "a text, not empty" if info.min_length else "a text"
     if isinstance(info, types.TupleType):
         return f"a list of {len(info.item_types)}: " + ", ".join(map(wanted, info.item_types))
     if isinstance(info, types.VarTupleType):
@@ -202,4 +207,5 @@ def _did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def _shown(value: Any) -> str:
     text = f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+    text = text.replace("\n", "\\n")
     return text if len(text) <= 60 else text[:57] + "..."

@@ -6,6 +6,7 @@ runs/NAME/20261121T013355-7f3a/
 
 from __future__ import annotations
 
+import fcntl
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -111,13 +112,14 @@ class Run:
 
     def is_alive(self) -> bool:
         """Whether an engine process holds the lock now."""
-        if not (self.path / "engine.lock").exists():
-            return False
         try:
-            with self.lock().acquire(blocking=False):
-                return False
-        except Timeout:
+            with open(self.path / "engine.lock", "rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two who look see no engine in each other
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
             return True
+        return False
 
     def status(self) -> RunStatus:
         """What the events say, without every step: enough for a list."""
@@ -131,7 +133,7 @@ class Run:
         if status.pid is None and time.time() - self.path.stat().st_mtime < _START_SECONDS:
             return "queued"
         if not self.is_alive():
-            return "lost"
+            return self.status().last_word or "lost"  # it may have ended since its events were read
         return "training" if status.trains else "preparing" if status.pid else "queued"
 
 

@@ -10,6 +10,7 @@ import re
 _STRING = re.compile(r'"""(?:[^\\]|\\.)*?"""|\'\'\'.*?\'\'\'|"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'', re.DOTALL)
 _COMMENT = re.compile(r"#[^\n]*")
 _HEADER = re.compile(r"[ \t]*\[{1,2}([^\[\]\n]+)\]{1,2}")
+_PART = re.compile(r"""[\w-]+|"[^"\n]*"|'[^'\n]*'""")
 _KEY = re.compile(r"""[ \t]*((?:[\w-]+|"[^"\n]*"|'[^'\n]*')(?:[ \t]*\.[ \t]*(?:[\w-]+|"[^"\n]*"|'[^'\n]*'))*)[ \t]*=""")
 
 KeyPath = tuple[str, ...]
@@ -21,23 +22,28 @@ def key_lines(text: str) -> dict[KeyPath, int]:
     Keys inside inline tables are not listed; look for the nearest listed parent.
     """
     lines: dict[KeyPath, int] = {}
+    opened: dict[KeyPath, int] = {}  # tables that may have no line of their own
     table: KeyPath = ()
     position = 0
     while position < len(text):
         line = text.count("\n", 0, position) + 1
+        found: KeyPath = ()
         if header := _HEADER.match(text, position):
-            table = _parts(header[1])
-            lines.setdefault(table, line)
+            found = table = _parts(header[1])
             position = header.end()
         elif key := _KEY.match(text, position):
-            lines.setdefault(table + _parts(key[1]), line)
+            found = table + _parts(key[1])
             position = key.end()
+        if found:
+            lines.setdefault(found, line)
+            for end in range(1, len(found)):  # a.b.c = 1 and [a.b.c] open a and a.b too
+                opened.setdefault(found[:end], line)
         position = _end_of_statement(text, position)
-    return lines
+    return opened | lines
 
 
 def _parts(dotted: str) -> KeyPath:
-    return tuple(part.strip().strip("\"'") for part in dotted.split("."))
+    return tuple(part.strip("\"'") for part in _PART.findall(dotted))
 
 
 def _end_of_statement(text: str, position: int) -> int:

@@ -106,7 +106,7 @@ class Workspace:
         if fitting:
             shown = ", ".join(str(run) for run in fitting[:5])
             raise UserError(f"{reference!r} fits {len(fitting)} runs, {shown}: give more of the id")
-        known = {run.name for run in runs} | {run.id for run in runs}
+        known = {run.name for run in runs} | {run.id for run in runs} | {file.stem for file in self.experiment_files()}
         experiment = self.experiments / f"{reference}.toml"
         if _NAME.fullmatch(reference) and experiment.is_file():
             raise UserError(f"{reference} has no run yet; slm-tui run {reference} starts one")

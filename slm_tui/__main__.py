@@ -1,0 +1,42 @@
+"""The program: slm-tui, or python -m slm_tui."""
+
+from __future__ import annotations
+
+import sys
+from io import TextIOWrapper
+
+
+def main() -> None:
+    """Run one command. A person's mistake is told in a few lines, without a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # an Arabic story on a terminal without Unicode is no reason to fail
+    from engine.contract.errors import UserError
+    from slm_tui.cli import app
+
+    try:
+        app(prog_name="slm-tui")
+    except UserError as error:
+        sys.exit(_told(str(error), 2))
+    except OSError as error:
+        sys.exit(_told(_explained(error), 2))
+    except Exception as error:
+        from slm_tui.engine_calls import EngineFailed
+
+        if not isinstance(error, EngineFailed):
+            raise
+        sys.exit(_told(str(error), 1))
+
+
+def _told(message: str, exit_code: int) -> int:
+    sys.stderr.write(f"slm-tui: {message}\n")
+    return exit_code
+
+
+def _explained(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{(error.strerror or str(error)).lower()}"
+
+
+if __name__ == "__main__":
+    main()

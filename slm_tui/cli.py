@@ -1,0 +1,65 @@
+"""The command line: every command by its name, and what is common to all of them.
+
+slm-tui --help
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from slm_tui.commands import files, looking, machine, running, stories
+
+app = typer.Typer(
+    name="slm-tui",
+    help="Describe, run, watch, compare and read small language models.",
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for name, function in (  # in the order of the help
+    ("run", running.run),
+    ("stop", running.stop),
+    ("list", looking.list_experiments),
+    ("runs", looking.runs),
+    ("show", looking.show),
+    ("generate", stories.generate),
+    ("evaluate", stories.evaluate),
+    ("prepare", stories.prepare),
+    ("validate", files.validate),
+    ("init", files.init),
+    ("new", files.new),
+    ("schema", files.schema),
+    ("doctor", machine.doctor),
+):
+    app.command(name)(function)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"slm-tui {version('slm-tui')}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def slm_tui(
+    context: typer.Context,
+    workspace: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="The folder with experiments/ and runs/; the current one by default (SLM_TUI_WORKSPACE).",
+            show_default=False,
+        ),
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        print(context.get_help())

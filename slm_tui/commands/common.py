@@ -1,0 +1,119 @@
+"""What the commands share: the workspace, `--json`, completion of names."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+import typer
+
+from engine.contract.errors import UserError
+from engine.contract.workspace import Workspace
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def workspace_of(context: typer.Context) -> Workspace:
+    """The workspace that `--workspace`, the environment or the current folder names."""
+    return Workspace.at(context.find_root().params.get("workspace"))
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on stdout; paths as texts."""
+    text = msgspec.json.format(msgspec.json.encode(document, enc_hook=str), indent=2)
+    sys.stdout.buffer.write(text + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def console(stderr: bool = False) -> Console:
+    """A Rich console for facts: nothing is highlighted by itself."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, soft_wrap=False)
+
+
+def checked_device(device: str | None) -> str | None:
+    """`device`, if it may be the name of one."""
+    from engine.contract.experiment import Hardware
+
+    try:
+        msgspec.convert({"device": device or "auto"}, Hardware)
+    except msgspec.ValidationError:
+        raise UserError(f"--device {device}: wants auto, cpu, mps, cuda or cuda:N") from None
+    return device
+
+
+def say(message: str) -> None:
+    """A word to the person, where it does not mix with facts."""
+    sys.stderr.write(message + "\n")
+
+
+def complete_experiment(context: typer.Context, incomplete: str) -> list[str]:
+    try:
+        names = [file.stem for file in workspace_of(context).experiment_files()]
+    except UserError:
+        return []
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def complete_run(context: typer.Context, incomplete: str) -> list[str]:
+    try:
+        runs = workspace_of(context).list_runs()
+    except UserError:
+        return []
+    references = list(dict.fromkeys([*(run.name for run in runs), *(run.id for run in runs)]))
+    return [reference for reference in references if reference.startswith(incomplete)]
+
+
+def complete_either(context: typer.Context, incomplete: str) -> list[str]:
+    return list(dict.fromkeys([*complete_experiment(context, incomplete), *complete_run(context, incomplete)]))
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]
+Device = Annotated[
+    str | None,
+    typer.Option("--device", metavar="D", help="auto, cpu, mps, cuda or cuda:1.", show_default=False),
+]
+Mirror = Annotated[
+    Path | None,
+    typer.Option(
+        "--mirror", metavar="DIR", help="Look for data here before the network (SLM_DATA_MIRROR).", show_default=False
+    ),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="TABLE.KEY=VALUE", help="Change a key of the file for this time.", show_default=False
+    ),
+]
+ExperimentName = Annotated[
+    str, typer.Argument(metavar="NAME", help="An experiment.", autocompletion=complete_experiment, show_default=False)
+]
+RunReference = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="A run's id or part of it, or an experiment: its newest run.",
+        autocompletion=complete_run,
+        show_default=False,
+    ),
+]
+ExperimentOrRun = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME|RUN", help="An experiment or a run's id.", autocompletion=complete_either, show_default=False
+    ),
+]
+ExperimentNames = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="NAME",
+        help="Experiments; with --resume also runs.",
+        autocompletion=complete_either,
+        show_default=False,
+    ),
+]
+Checkpoint = Annotated[Literal["best", "last"], typer.Option(help="Which checkpoint.")]

@@ -1,0 +1,139 @@
+"""`validate`, `init`, `new` and `schema`: experiment files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.contract.errors import UserError
+from engine.contract.files import replace_file
+from engine.contract.loading import ExperimentError, Problem, check_experiment, read_text
+from engine.contract.workspace import Workspace, valid_name
+from slm_tui.commands.common import Json, complete_experiment, console, print_json, say, workspace_of
+from slm_tui.formats import shown_path
+from slm_tui.shipped import copy_experiments, shipped_experiments
+
+EXIT_WRONG = 2
+
+
+def validate(
+    context: typer.Context,
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="FILE",
+            help="Files, or experiments by name. All of the workspace's by default.",
+            autocompletion=complete_experiment,
+            show_default=False,
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Every problem of experiment files, each with its line."""
+    problems = {shown_path(path): _problems(path) for path in _files(context, files or [])}
+    if json:
+        print_json({"files": [{"file": file, "problems": found} for file, found in problems.items()]})
+    else:
+        out = console()
+        for file, found in problems.items():
+            for line in [str(problem) for problem in found] or [f"{file}: ok"]:
+                out.print(line, markup=False, soft_wrap=True)
+    if any(problems.values()):
+        raise typer.Exit(EXIT_WRONG)
+
+
+def _files(context: typer.Context, names: list[str]) -> list[Path]:
+    if names and all(Path(name).is_file() for name in names):
+        return [Path(name) for name in names]
+    workspace = workspace_of(context)
+    if not names:
+        files = workspace.experiment_files()
+        if not files:
+            raise UserError(f"no experiments in {shown_path(workspace.experiments)}; slm-tui init puts some there")
+        return files
+    return [_file(workspace, name) for name in names]
+
+
+def _file(workspace: Workspace, name: str) -> Path:
+    path = Path(name)
+    return path if path.suffix == ".toml" or path.is_file() else workspace.experiment_file(name)
+
+
+def _problems(path: Path) -> list[Problem]:
+    try:
+        return check_experiment(read_text(path), shown_path(path))[1]
+    except ExperimentError as error:
+        return list(error.problems)
+
+
+def init(
+    context: typer.Context,
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="DIR", help="Made if it is not there.", show_default=False)
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Put the shipped experiments into a folder.
+
+    What is there already stays as it is.
+    """
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    workspace = Workspace.at(folder) if folder else workspace_of(context)
+    written, kept = copy_experiments(workspace)
+    if json:
+        print_json({"workspace": workspace.root, "written": written, "kept": kept})
+        return
+    out = console()
+    for path in written:
+        out.print(shown_path(path), markup=False, soft_wrap=True)
+    for path in kept:
+        out.print(f"{shown_path(path)} was there already", markup=False, soft_wrap=True)
+    inside = workspace.root == Path.cwd()
+    say("\nnext\n" + ("" if inside else f"  cd {shown_path(workspace.root)}\n") + "  slm-tui run quickstart")
+
+
+def new(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The new experiment.", show_default=False)],
+    other: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            metavar="OTHER",
+            help="The experiment to copy.",
+            autocompletion=complete_experiment,
+            show_default=False,
+        ),
+    ],
+    json: Json = False,
+) -> None:
+    """Begin an experiment as a copy of another one."""
+    workspace = workspace_of(context)
+    target = workspace.experiments / f"{valid_name(name)}.toml"
+    if target.exists():
+        raise UserError(f"{shown_path(target)} exists already")
+    source = _source(workspace, other)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(target, source.read_bytes())
+    if json:
+        print_json({"experiment": name, "file": target, "from": source})
+    else:
+        print(shown_path(target))
+        say(f"edit it, then: slm-tui run {name}")
+
+
+def _source(workspace: Workspace, name: str) -> Path:
+    """The experiment of that name, from the workspace or else from the shipped ones."""
+    path = workspace.experiments / f"{valid_name(name)}.toml"
+    shipped = next((file for file in shipped_experiments() if file.stem == name), None)
+    return shipped if shipped and not path.is_file() else workspace.experiment_file(name)
+
+
+def schema(json: Json = False) -> None:
+    """The JSON Schema of experiment files, for editors."""
+    from engine.contract.experiment import json_schema
+
+    print_json(json_schema())

@@ -1,0 +1,141 @@
+"""`show`: one experiment or run in full: every key with its value, and what follows from them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from engine.contract import estimates
+from engine.contract.experiment import Experiment
+from engine.contract.loading import ExperimentError
+from engine.contract.run import Run
+from engine.contract.workspace import Workspace
+from slm_tui.facts import RunFacts, dataset, parameters, run_facts, tokenizer
+from slm_tui.formats import age, count, decimal, duration, quantity, size
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_TABLES = ("data", "tokenizer", "model", "train", "hardware", "sampling")
+
+
+class Details(msgspec.Struct):
+    """An experiment, or the one of a run, and what it means in numbers."""
+
+    name: str
+    description: str
+    parameters: int
+    tokens_per_step: int
+    tokens: int  # in all steps
+    evaluations: int
+    training_memory_bytes: int  # estimate
+    dataset: str
+    tokenizer: str
+    passes: float | None  # over the training split; None until a run has prepared it
+    experiment: dict[str, Any]  # every key, defaults too
+    run: RunFacts | None  # the run, or the experiment's newest one
+
+
+def experiment_details(workspace: Workspace, name: str, overrides: Sequence[str]) -> Details:
+    """The experiment `name`, with its newest run.
+
+    Raises:
+        UserError: there is none, or its file or an override is wrong.
+    """
+    from slm_tui.launcher import plan
+
+    experiment = plan(workspace, name, overrides).experiment
+    newest = next(iter(workspace.list_runs(name)), None)
+    return _details(name, experiment, newest)
+
+
+def run_details(run: Run) -> Details:
+    """A run, with the experiment as it was started."""
+    return _details(run.name, run.experiment(), run)
+
+
+def _details(name: str, experiment: Experiment, run: Run | None) -> Details:
+    model, train = experiment.model, experiment.train
+    status = run.status() if run else None
+    same_data = run is not None and _is_of_same_data(run, experiment)
+    tokens = estimates.tokens_per_step(model, train) * train.max_steps
+    return Details(
+        name=name,
+        description=experiment.description,
+        parameters=parameters(experiment, status if same_data else None),
+        tokens_per_step=estimates.tokens_per_step(model, train),
+        tokens=tokens,
+        evaluations=-(-train.max_steps // train.eval_interval),
+        training_memory_bytes=estimates.training_memory(experiment),
+        dataset=dataset(experiment.data),
+        tokenizer=tokenizer(experiment),
+        passes=tokens / status.data.train_tokens if status and status.data and same_data else None,
+        experiment=msgspec.to_builtins(experiment),
+        run=run_facts(run, status) if run else None,
+    )
+
+
+def _is_of_same_data(run: Run, experiment: Experiment) -> bool:
+    """Whether what the run's data came out as holds for `experiment` too."""
+    try:
+        of_run = run.experiment()
+    except ExperimentError:
+        return False
+    return of_run.data == experiment.data and of_run.tokenizer == experiment.tokenizer
+
+
+def print_details(console: Console, details: Details) -> None:
+    """The keys as a TOML file would have them, then the numbers."""
+    from rich.text import Text
+
+    console.print(Text(details.name, "bold"))
+    if details.description:
+        console.print(details.description, markup=False)
+    for table in _TABLES:
+        console.print(Text(f"\n[{table}]", "cyan"))
+        for key, value in details.experiment[table].items():
+            if value is not None:
+                console.print(Text.assemble((f"{key} = ", "dim"), _toml(value)), soft_wrap=True)
+    console.print()
+    for label, text in _numbers(details):
+        console.print(Text.assemble((f"{label:<18}", "dim"), text))
+
+
+def _toml(value: Any) -> str:
+    return msgspec.json.encode(value).decode()  # the same as TOML for every type that a key may have
+
+
+def _numbers(details: Details) -> list[tuple[str, str]]:
+    passes = f", {details.passes:.3g} passes over the data" if details.passes else ""
+    lines = [
+        ("parameters", f"{count(details.parameters)} ({quantity(details.parameters)})"),
+        ("tokens a step", count(details.tokens_per_step)),
+        ("tokens in all", f"{count(details.tokens)}{passes}"),
+        ("evaluations", count(details.evaluations)),
+        ("training memory", f"about {size(details.training_memory_bytes)} in fp32"),
+    ]
+    return lines + (_run_lines(details.run) if details.run else [])
+
+
+def _run_lines(run: RunFacts) -> list[tuple[str, str]]:
+    when = f", {age(time.time() - run.updated)} ago" if run.updated and run.state != "training" else ""
+    lines = [
+        ("run", run.run),
+        ("state", f"{run.state}{when.replace(', now ago', ', just now')}"),
+        ("steps", f"{count(run.step)} of {count(run.max_steps)}, {count(run.tokens)} tokens"),
+        ("time", f"{duration(run.seconds)}{_pace(run)}"),
+    ]
+    if run.best:
+        figures = f"perplexity {decimal(run.best.perplexity, 2)}, bits per byte {decimal(run.best.bits_per_byte)}"
+        lines.append(("best", f"validation loss {decimal(run.best.val_loss)} at step {count(run.best.step)}"))
+        lines.append(("", figures))
+    lines += [("warning", warning) for warning in run.warnings]
+    return [*lines, ("error", run.error)] if run.error else lines
+
+
+def _pace(run: RunFacts) -> str:
+    rate = f", {count(round(run.tokens_per_second))} tokens/s" if run.tokens_per_second else ""
+    return f"{rate} on {run.device}" if run.device else rate

@@ -1,0 +1,140 @@
+"""`doctor`: whether this machine has what training needs, and what to do where it has not."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from engine.contract.workspace import MIRROR_VARIABLE, Workspace
+from slm_tui.engine_calls import EngineFailed, engine_doctor
+from slm_tui.formats import shown_path, size
+from slm_tui.shipped import shipped_experiments
+
+Verdict = Literal["ok", "note", "bad"]
+_LOW_DISK = 2e9  # bytes; a small model's checkpoints and data fit
+_MARKS: dict[Verdict, tuple[str, str]] = {"ok": ("ok", "green"), "note": ("note", "yellow"), "bad": ("bad", "red")}
+
+
+class Check(msgspec.Struct):
+    """One thing looked at."""
+
+    name: str
+    verdict: Verdict
+    detail: str
+    advice: str | None = None
+
+
+class Report(msgspec.Struct):
+    """All of them; `engine` is what the engine said of torch and its devices, as it said it."""
+
+    checks: list[Check]
+    engine: dict[str, Any] | None
+
+    @property
+    def bad(self) -> bool:
+        return any(check.verdict == "bad" for check in self.checks)
+
+
+def examine(workspace: Workspace, mirror: Path | None) -> Report:
+    """Look at everything; starts an engine process for torch, which takes a few seconds."""
+    checks = [_program(), _python()]
+    engine: dict[str, Any] | None = None
+    try:
+        engine = json.loads(engine_doctor())
+        checks.extend(_torch(engine or {}))
+    except (EngineFailed, ValueError) as error:
+        checks.append(Check("torch", "bad", str(error).splitlines()[-1], "pip install --force-reinstall slm-tui"))
+    checks += [_memory(), _disk(workspace), _workspace(workspace), _mirror(mirror), _terminal()]
+    return Report(checks, engine)
+
+
+def _program() -> Check:
+    return Check("slm-tui", "ok", f"{importlib.metadata.version('slm-tui')} in {Path(__file__).parent}")
+
+
+def _python() -> Check:
+    return Check("python", "ok", f"{platform.python_version()} ({sys.executable}), {platform.platform(terse=True)}")
+
+
+def _torch(engine: dict[str, Any]) -> Iterator[Check]:
+    yield Check("torch", "ok", f"{engine['torch']}, {engine['num_threads']} CPU threads")
+    gpus = [f"{gpu['name']} ({size(gpu['memory_bytes'])})" for gpu in engine["gpus"]]
+    if gpus:
+        yield Check("cuda", "ok", f"{engine['cuda']}: {', '.join(gpus)}")
+    elif engine["cuda"]:
+        advice = "see whether nvidia-smi finds it, and whether the driver is new enough for this CUDA"
+        yield Check("cuda", "note", f"torch is built for CUDA {engine['cuda']}, but finds no GPU", advice)
+    else:
+        yield Check("cuda", "ok", "none: this torch is built without it")
+    yield Check("device", "ok", f"{engine['device']} in {engine['precision']}, where an experiment says auto")
+
+
+def _memory() -> Check:
+    import psutil
+
+    memory = psutil.virtual_memory()
+    return Check("memory", "ok", f"{size(memory.available)} free of {size(memory.total)}, {os.cpu_count()} cores")
+
+
+def _disk(workspace: Workspace) -> Check:
+    usage = shutil.disk_usage(workspace.root)
+    detail = f"{size(usage.free)} free of {size(usage.total)} in {workspace.root}"
+    if not os.access(workspace.root, os.W_OK):
+        return Check("disk", "bad", f"{shown_path(workspace.root)} cannot be written to", "choose another --workspace")
+    if usage.free < _LOW_DISK:
+        return Check("disk", "note", detail, "a run ends as failed where a checkpoint finds no room")
+    return Check("disk", "ok", detail)
+
+
+def _workspace(workspace: Workspace) -> Check:
+    files = len(workspace.experiment_files())
+    if files:
+        return Check("workspace", "ok", f"{files} experiments, {len(workspace.list_runs())} runs in {workspace.root}")
+    shipped = len(shipped_experiments())
+    return Check("workspace", "note", f"no experiments in {workspace.root}", f"slm-tui init copies {shipped} there")
+
+
+def _mirror(mirror: Path | None) -> Check:
+    chosen = mirror or (Path(value) if (value := os.environ.get(MIRROR_VARIABLE)) else None)
+    if chosen is None:
+        return Check("mirror", "ok", f"none ({MIRROR_VARIABLE} is not set): data come from the network")
+    if not chosen.is_dir():
+        return Check("mirror", "bad", f"{chosen}: no such folder", f"set {MIRROR_VARIABLE} to a folder, or to nothing")
+    return Check("mirror", "ok", f"{chosen}: {', '.join(sorted(entry.name for entry in chosen.iterdir())) or 'empty'}")
+
+
+def _terminal() -> Check:
+    kind = os.environ.get("TERM") or "unknown"
+    encoding = sys.stdout.encoding
+    if not sys.stdout.isatty():
+        return Check("terminal", "ok", f"stdout is no terminal ({kind}, {encoding}): plain lines, no live display")
+    columns, lines = shutil.get_terminal_size()
+    detail = f"{kind}, {columns} × {lines}, {encoding}"
+    if encoding.lower().replace("-", "") != "utf8":
+        return Check("terminal", "note", detail, "set LANG to a UTF-8 locale, such as C.UTF-8, to read every story")
+    if columns < 80:
+        return Check("terminal", "note", detail, "80 columns show more")
+    return Check("terminal", "ok", detail)
+
+
+def print_report(report: Report) -> None:
+    """A line a check, and advice under those that need it."""
+    from rich.text import Text
+
+    from slm_tui.commands.common import console
+
+    out = console()
+    for check in report.checks:
+        word, style = _MARKS[check.verdict]
+        out.print(Text.assemble((f"{word:<5}", style), (f"{check.name:<11}", "dim"), check.detail), soft_wrap=True)
+        if check.advice:
+            out.print(Text.assemble(" " * 16, check.advice), soft_wrap=True)

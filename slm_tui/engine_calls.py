@@ -1,0 +1,109 @@
+"""Engine processes that answer and end: preparing, evaluating, generating, looking at the machine.
+
+They are part of the command that calls them, so Ctrl-C ends both.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, TypeVar, cast
+
+from engine.contract import events, generation
+from engine.contract.errors import UserError
+from engine.contract.events import AnyEvent
+from engine.contract.run import Run
+from slm_tui.launcher import ENGINE, engine_environment
+
+Answer = TypeVar("Answer", bound=events.Event)
+
+
+class EngineFailed(Exception):
+    """An engine process ended otherwise than it should; the message is the end of what it said."""
+
+
+def answer_of(
+    arguments: Sequence[str], wanted: type[Answer], show: Callable[[AnyEvent], None], mirror: Path | None = None
+) -> Answer:
+    """Run `python -m engine ARGUMENTS`, passing its events to `show`, up to the event that is the answer.
+
+    Raises:
+        UserError: a mistake that the engine has explained.
+        EngineFailed: it ended without the answer.
+    """
+    answer = None
+    with _engine(arguments, mirror) as process:
+        for line in _stdout(process):
+            event = events.decode(line)
+            if isinstance(event, wanted):
+                answer = event
+            elif event is not None:
+                show(event)
+    if answer is None:
+        raise EngineFailed(f"python -m engine {arguments[0]} ended without an answer")
+    return answer
+
+
+def engine_doctor() -> bytes:
+    """What `python -m engine doctor` says, as JSON.
+
+    Raises:
+        EngineFailed: torch cannot be loaded, for instance.
+    """
+    with _engine(["doctor"]) as process:
+        return b"".join(_stdout(process))
+
+
+def story(run: Run, checkpoint: str, device: str, request: generation.Generate) -> Iterator[generation.AnyReply]:
+    """Have a story written: `loaded`, its pieces as they come, and at last `done`.
+
+    Raises:
+        UserError: there is no such checkpoint, or the engine refuses the request.
+        EngineFailed: it ended in the middle.
+    """
+    with _engine(["generate", str(run.path), "--checkpoint", checkpoint, "--device", device]) as process:
+        with suppress(BrokenPipeError):  # it has died already, and its exit status says why
+            stdin = cast(IO[bytes], process.stdin)
+            stdin.write(generation.encode(request) + b"\n")
+            stdin.close()
+        reply: generation.AnyReply | None = None
+        for line in _stdout(process):
+            reply = generation.decode_reply.decode(line)
+            if isinstance(reply, generation.Error):
+                raise UserError(reply.message)
+            yield reply
+    if not isinstance(reply, generation.Done):
+        raise EngineFailed("the generation process ended in the middle of a story")
+
+
+@contextmanager
+def _engine(arguments: Sequence[str], mirror: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    with (
+        tempfile.TemporaryFile() as said,  # a pipe that nobody reads while the other is read would fill
+        subprocess.Popen(
+            [*ENGINE, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            env=engine_environment(mirror),
+        ) as process,
+    ):
+        try:
+            yield process
+        except BaseException:
+            process.terminate()
+            raise
+        status = process.wait()
+        said.seek(0)
+        words = said.read().decode(errors="replace").strip()
+        if status == 2:
+            raise UserError(words)
+        if status:
+            raise EngineFailed("\n".join(words.splitlines()[-12:]) or f"exit status {status}")
+
+
+def _stdout(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
+    return iter(cast(IO[bytes], process.stdout).readline, b"")

@@ -1,0 +1,178 @@
+"""What there is to say of a run or an experiment, as plain values: the commands' `--json`, and what tables draw from.
+
+Nothing here is stored: it is all derived from the run's events, its lock and the experiment file.
+"""
+
+from __future__ import annotations
+
+import os
+from statistics import median
+
+import msgspec
+
+from engine.contract import estimates
+from engine.contract.events import Eval, Step, decode_lines
+from engine.contract.experiment import Data, Experiment
+from engine.contract.loading import ExperimentError, Problem, check_experiment, read_text
+from engine.contract.run import Run, RunStatus, State
+from engine.contract.workspace import Workspace
+from slm_tui.formats import perplexity, shown_path
+
+_TAIL_BYTES = 16_384
+
+
+class Best(msgspec.Struct):
+    """The evaluation with the lowest validation loss."""
+
+    run: str
+    step: int
+    val_loss: float
+    perplexity: float
+    bits_per_byte: float
+
+
+class RunFacts(msgspec.Struct):
+    """A run, as `runs`, `show` and the end of `run` tell it; None is unknown."""
+
+    run: str  # NAME/ID
+    path: str
+    state: State
+    step: int
+    max_steps: int | None
+    tokens: int
+    best: Best | None
+    seconds: float
+    tokens_per_second: float | None
+    parameters: int | None
+    device: str | None
+    host: str | None
+    started: float | None  # unix seconds
+    updated: float | None
+    warnings: list[str]
+    error: str | None
+
+
+class ExperimentFacts(msgspec.Struct):
+    """An experiment file and what its runs reached; `parameters` to `max_steps` are None in a broken file."""
+
+    name: str
+    file: str
+    problems: list[Problem]
+    description: str = ""
+    tags: list[str] = []
+    parameters: int | None = None
+    dataset: str | None = None
+    tokenizer: str | None = None
+    tokens_per_step: int | None = None
+    max_steps: int | None = None
+    runs: int = 0
+    newest: RunFacts | None = None
+    best: Best | None = None  # over all its runs
+
+
+def best_of(run: Run, evaluation: Eval | None) -> Best | None:
+    """`evaluation` of `run`, with its perplexity."""
+    if evaluation is None:
+        return None
+    loss = evaluation.val_loss
+    return Best(str(run), evaluation.step, loss, perplexity(loss), evaluation.bits_per_byte)
+
+
+def run_facts(run: Run, status: RunStatus | None = None) -> RunFacts:
+    """The facts of `run`; `status` is what its events were already read into."""
+    status = status or run.status()
+    experiment = _experiment_of(run)
+    info = run.info()
+    last = status.last_step
+    return RunFacts(
+        run=str(run),
+        path=str(run.path),
+        state=run.state(status),
+        step=last.step if last else 0,
+        max_steps=experiment.train.max_steps if experiment else None,
+        tokens=last.tokens if last else 0,
+        best=best_of(run, status.best),
+        seconds=round(status.seconds, 3),
+        tokens_per_second=_recent_rate(run),
+        parameters=parameters(experiment, status) if experiment else None,
+        device=info.device if info else None,
+        host=status.host,
+        started=status.started,
+        updated=status.updated,
+        warnings=list(dict.fromkeys(status.warnings)),
+        error=status.error,
+    )
+
+
+def parameters(experiment: Experiment, status: RunStatus | None = None) -> int:
+    """The model's size; with the vocabulary that the data came out with, where a run has prepared it."""
+    prepared = status.data if status else None
+    entries = prepared.vocab_size if prepared else estimates.vocab_size(experiment.tokenizer)
+    return estimates.parameter_count(experiment.model, entries)
+
+
+def experiment_facts(workspace: Workspace) -> list[ExperimentFacts]:
+    """Every experiment of the workspace, by name."""
+    runs: dict[str, list[Run]] = {}
+    for run in workspace.list_runs():  # newest first
+        runs.setdefault(run.name, []).append(run)
+    return [_facts_of_file(workspace, file.stem, runs.get(file.stem, [])) for file in workspace.experiment_files()]
+
+
+def _facts_of_file(workspace: Workspace, name: str, runs: list[Run]) -> ExperimentFacts:
+    path = workspace.experiments / f"{name}.toml"
+    facts = ExperimentFacts(name, str(path), [], runs=len(runs))
+    try:
+        experiment, facts.problems = check_experiment(read_text(path), shown_path(path))
+    except ExperimentError as error:
+        experiment, facts.problems = None, list(error.problems)
+    if experiment:
+        facts.description, facts.tags = experiment.description, list(experiment.tags)
+        facts.parameters = parameters(experiment)
+        facts.dataset, facts.tokenizer = dataset(experiment.data), tokenizer(experiment)
+        facts.tokens_per_step = estimates.tokens_per_step(experiment.model, experiment.train)
+        facts.max_steps = experiment.train.max_steps
+    statuses = [(run, run.status()) for run in runs]
+    if statuses:
+        facts.newest = run_facts(*statuses[0])
+        bests = [best for run, status in statuses if (best := best_of(run, status.best))]
+        facts.best = min(bests, key=lambda best: best.val_loss, default=None)
+    return facts
+
+
+def dataset(data: Data) -> str:
+    """The data in a word or two."""
+    if data.source == "builtin":
+        return f"built-in {data.language}"
+    if data.source == "hub":
+        return data.dataset or "hub"
+    names = [file.rstrip("/").rsplit("/", 1)[-1] for file in data.files]
+    return names[0] if len(names) == 1 else f"{names[0]} +{len(names) - 1}"
+
+
+def tokenizer(experiment: Experiment) -> str:
+    """The tokenizer in a word or two."""
+    kind = experiment.tokenizer.kind
+    if kind == "huggingface":
+        return experiment.tokenizer.name or kind
+    return f"{kind} {estimates.vocab_size(experiment.tokenizer):,}"
+
+
+def _recent_rate(run: Run) -> float | None:
+    """Tokens a second, the middle one of the last steps: one step alone may be off by a tenth."""
+    try:
+        with open(run.metrics, "rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            tail = file.read()
+    except FileNotFoundError:
+        return None
+    steps = [event for event in decode_lines(tail) if isinstance(event, Step)]
+    rates = [step.tokens_per_second for step in steps if step.tokens_per_second is not None]
+    return round(median(rates), 1) if rates else None
+
+
+def _experiment_of(run: Run) -> Experiment | None:
+    try:
+        return run.experiment()
+    except ExperimentError:  # of another version, or removed
+        return None

@@ -1,0 +1,95 @@
+"""Numbers, times and texts as a person reads them on one line of a terminal (pure)."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from pathlib import Path
+
+UNKNOWN = "–"
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_ONE_LINE_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+
+
+def perplexity(loss: float) -> float:
+    """exp of a loss in nats a token; infinite where that is beyond a float."""
+    return math.exp(loss) if loss < 700 else math.inf
+
+
+def quantity(number: float | None) -> str:
+    """A large count in four characters or so: 950, 12.3K, 335M."""
+    if number is None:
+        return UNKNOWN
+    for factor, letter in ((1e9, "B"), (1e6, "M"), (1e3, "K")):
+        if number >= factor * 0.9995:
+            value = number / factor
+            return f"{value:.0f}{letter}" if value >= 99.95 else f"{value:.1f}{letter}"
+    return f"{number:.0f}"
+
+
+def count(number: int | None) -> str:
+    """Every digit, grouped: 1,228,800."""
+    return UNKNOWN if number is None else f"{number:,}"
+
+
+def decimal(number: float | None, places: int = 3) -> str:
+    """A loss or a rate; large ones lose their places, not their size."""
+    if number is None or math.isnan(number):
+        return UNKNOWN
+    if math.isinf(number):
+        return "inf"
+    return f"{number:.{places}f}" if abs(number) < 1000 else f"{number:,.0f}" if number < 1e7 else f"{number:.1e}"
+
+
+def size(number: float | None) -> str:
+    """Bytes: 512 MB, 1.4 GB."""
+    if number is None:
+        return UNKNOWN
+    for factor, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if number >= factor:
+            value = number / factor
+            return f"{value:.0f} {unit}" if value >= 10 else f"{value:.1f} {unit}"
+    return f"{number:.0f} B"
+
+
+def duration(seconds: float | None) -> str:
+    """A span of time: 48 s, 3 min 05 s, 2 h 07 min, 3 d 4 h."""
+    if seconds is None:
+        return UNKNOWN
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def age(seconds: float | None) -> str:
+    """How long ago, in its largest unit: 5 min, 3 h, 12 d."""
+    if seconds is None:
+        return UNKNOWN
+    for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= length:
+            return f"{int(seconds // length)} {unit}"
+    return "now"
+
+
+def printable(text: str) -> str:
+    """`text` without the control characters by which a model's output could drive the terminal."""
+    return _CONTROLS.sub("\ufffd", text)
+
+
+def one_line(text: str) -> str:
+    """`text` on one line."""
+    return _ONE_LINE_CONTROLS.sub(" ", text).strip()
+
+
+def shown_path(path: Path) -> str:
+    """`path` as a person in the current folder would write it."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except (ValueError, OSError):  # elsewhere, or the current folder is gone
+        return os.fspath(path)

@@ -1,0 +1,92 @@
+"""A run as it goes: its events folded, as they come, into what a progress display shows (pure but for reading).
+
+Reading is all there is to re-attaching: any process may follow any run.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from statistics import median
+
+from engine.contract import events
+from engine.contract.events import AnyEvent, EventReader
+from engine.contract.run import Run, RunStatus
+
+_RATES = 50  # steps whose rate counts: one step alone may be off by a tenth
+_SMOOTHING = 0.95  # weight of the past in the smoothed loss: it follows about the last twenty steps
+
+
+class Progress:
+    """What has become of `run` so far."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.max_steps = run.experiment().train.max_steps
+        self._reader = EventReader(run.metrics)
+        self._forget()
+
+    def _forget(self) -> None:
+        self.status = RunStatus()
+        self.step = 0
+        self._loss, self._weight = 0.0, 0.0
+        self._first: events.Step | None = None  # of this engine process
+        self._rates: deque[float] = deque(maxlen=_RATES)
+
+    def read(self) -> list[AnyEvent]:
+        """Take in what has come since the last call, and return it."""
+        new = self._reader.read()
+        if self._reader.restarted:
+            self._forget()
+        for event in new:
+            self._apply(event)
+        return new
+
+    def catch_up(self) -> None:
+        """Take in all that earlier engine processes left; their last word is not that of the next one."""
+        while self.read():
+            pass
+        self.status.pid, self.status.trains = None, False
+        self.status.last_word, self.status.error = None, None
+
+    @property
+    def loss(self) -> float | None:
+        """The training loss, smoothed, in nats a token."""
+        return self._loss / self._weight if self._weight else None
+
+    @property
+    def evaluation(self) -> events.Eval | None:
+        """The latest one."""
+        return self.status.evals[-1] if self.status.evals else None
+
+    @property
+    def tokens(self) -> int:
+        return self.status.last_step.tokens if self.status.last_step else 0
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """The middle one of the last steps' rates."""
+        return median(self._rates) if self._rates else None
+
+    def seconds_left(self, now: float) -> float | None:
+        """Until the last step, at this process's pace so far, evaluations included; None before there is a pace."""
+        first, last = self._first, self.status.last_step
+        if first is None or last is None or last.step <= first.step:
+            return None
+        pace = (last.t - first.t) / (last.step - first.step)
+        return max(0.0, pace * (self.max_steps - last.step) - (now - last.t))
+
+    def _apply(self, event: AnyEvent) -> None:
+        self.status.apply(event)
+        if isinstance(event, events.RunStarted):
+            self._first = None
+            self._rates.clear()
+        elif isinstance(event, events.Resumed):
+            self.step = event.step
+        elif isinstance(event, events.Step):
+            self.step = event.step
+            self._first = self._first or event
+            if event.tokens_per_second is not None:
+                self._rates.append(event.tokens_per_second)
+            if event.loss is not None:
+                self._loss = _SMOOTHING * self._loss + (1 - _SMOOTHING) * event.loss
+                self._weight = _SMOOTHING * self._weight + (1 - _SMOOTHING)

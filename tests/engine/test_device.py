@@ -1,0 +1,98 @@
+"""The device, its precision, and what a wrong choice is told."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from engine.contract.errors import UserError
+from engine.contract.experiment import Hardware, Train
+from engine.device import (
+    autocast,
+    choose_device,
+    choose_precision,
+    describe,
+    peak_flops,
+    prepare_device,
+    should_compile,
+)
+
+CPU = torch.device("cpu")
+
+
+def test_auto_takes_the_fastest_device_there_is() -> None:
+    expected = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    assert choose_device("auto").type == expected
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
+def test_a_device_that_is_not_there_is_refused() -> None:
+    with pytest.raises(UserError, match=r'hardware.device = "cuda": this torch .* sees 0 CUDA devices'):
+        choose_device("cuda")
+
+
+def test_a_cpu_trains_in_fp32_unless_told_otherwise() -> None:
+    assert choose_precision("auto", CPU) == "fp32"
+    assert choose_precision("bf16", CPU) == "bf16"
+    with autocast("bf16", CPU):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
+    with autocast("fp32", CPU):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+
+
+def test_compilation_is_for_gpus_unless_told_otherwise() -> None:
+    assert not should_compile(Train(1), CPU)
+    assert should_compile(Train(1, compile=True), CPU)
+    assert should_compile(Train(1), torch.device("cuda"))
+    assert not should_compile(Train(1, compile=False), torch.device("cuda"))
+
+
+def test_an_unknown_peak_is_none_not_a_guess() -> None:
+    assert peak_flops(CPU, "fp32") is None
+
+
+def test_threads_are_as_asked_for() -> None:
+    before = torch.get_num_threads()
+    try:
+        assert prepare_device(Hardware(device="cpu", num_threads=1)) == CPU
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_the_doctor_says_what_this_machine_has() -> None:
+    facts = describe()
+    assert facts["torch"] == torch.__version__
+    assert facts["device"] == str(choose_device("auto"))
+    assert len(facts["gpus"]) == torch.cuda.device_count()
+
+
+FREES = """
+import resource, sys
+import torch
+from engine.device import keep_large_buffers
+if sys.argv[1] == "keep":
+    keep_large_buffers()
+torch.set_num_threads(1)
+for _ in range(30):
+    torch.ones(16_000_000)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's malloc only")
+def test_freed_buffers_are_kept_instead_of_being_faulted_in_again() -> None:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("MALLOC_")}
+
+    def faults(mode: str) -> int:
+        answer = subprocess.run(
+            [sys.executable, "-c", FREES, mode], capture_output=True, text=True, check=True, env=environment
+        )
+        return int(answer.stdout)
+
+    # 30 buffers of 64 MB are 470,000 pages; kept, only the first one's are faulted in.
+    assert faults("leave") - faults("keep") > 200_000

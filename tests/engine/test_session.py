@@ -1,0 +1,98 @@
+"""One engine process's work: what it records, and how it ends when something is wrong."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support import engine, events_of, start_engine, wait_for
+
+from engine.contract.events import Prepare, Prepared, RunEnded, RunStarted
+from engine.contract.run import Run
+from engine.session import evaluate_run
+
+NewRun = Callable[..., Run]
+
+
+def test_the_commit_of_the_workspace_is_recorded(new_run: NewRun, tmp_path: Path) -> None:
+    def git(*arguments: str) -> str:
+        identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+        command = ["git", "-C", str(tmp_path), *identity, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    git("init", "-q")
+    git("commit", "-q", "--allow-empty", "-m", "a")
+    run = new_run("train.max_steps=5")
+    assert engine(run) == 0
+    info = run.info()
+    assert info is not None and info.git_commit == git("rev-parse", "HEAD")
+    assert info.command[1:] == ["train", str(run.path)]
+
+
+def test_a_run_says_first_that_it_started_and_last_how_it_ended(new_run: NewRun) -> None:
+    run = new_run("train.max_steps=5")
+    process = start_engine(run)
+    assert process.wait(timeout=120) == 0
+    first, *_, last = events_of(run)
+    assert isinstance(first, RunStarted) and first.pid == process.pid
+    assert isinstance(last, RunEnded) and last.reason == "finished"
+
+
+def test_a_stop_while_preparing_ends_at_once_and_leaves_no_half_data(new_run: NewRun, tmp_path: Path) -> None:
+    run = new_run("data.stories=2000000")
+    process = start_engine(run)
+    wait_for(lambda: any(isinstance(event, Prepare) for event in events_of(run)), "preparation")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == 130
+    assert run.state() == "stopped"
+    assert not [path for path in (tmp_path / "data").iterdir() if path.is_dir()]
+
+
+def test_a_second_run_uses_the_data_of_the_first(new_run: NewRun) -> None:
+    first, second = new_run("train.max_steps=5"), new_run("train.max_steps=6")
+    assert engine(first) == engine(second) == 0
+    prepared = [event for run in (first, second) for event in events_of(run) if isinstance(event, Prepared)]
+    assert [event.cached for event in prepared] == [False, True]
+    assert prepared[0].directory == prepared[1].directory
+
+
+def test_a_run_is_evaluated_on_its_prepared_data_when_their_source_is_gone(new_run: NewRun, tmp_path: Path) -> None:
+    (tmp_path / "stories.txt").write_text("<|endoftext|>".join(f"Once there were {n} hens." for n in range(400)))
+    run = new_run("data.source=files", "data.files=['stories.txt']", "train.max_steps=5")
+    assert engine(run) == 0, run.log.read_text()
+    (tmp_path / "stories.txt").unlink()
+    assert evaluate_run(run, "last", "cpu", lambda event: None).step == 5
+    shutil.rmtree(tmp_path / "data")
+    assert engine(run, "--resume") == 1
+    error = events_of(run)[-1]
+    assert isinstance(error, RunEnded) and error.error is not None and "stories.txt" in error.error
+
+
+def test_a_mistake_in_the_data_is_told_without_a_traceback(new_run: NewRun) -> None:
+    run = new_run("data.source=files", "data.files=['nowhere.csv']")
+    assert engine(run) == 1
+    assert run.state() == "failed"
+    log = run.log.read_text()
+    assert "nowhere.csv" in log and "Traceback" not in log
+
+
+def test_an_error_of_our_own_leaves_its_traceback_in_the_log_and_a_last_word(new_run: NewRun, tmp_path: Path) -> None:
+    run = new_run()
+    (tmp_path / "data").write_text("a file where a folder must be")
+    assert engine(run) == 1
+    last = events_of(run)[-1]
+    assert isinstance(last, RunEnded) and last.reason == "failed" and last.error
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="macOS does not limit the address space")
+def test_too_little_memory_is_told_with_what_to_change(new_run: NewRun) -> None:
+    run = new_run("train.batch_size=60000", "data.stories=50")  # 3 GB of logits, and as much for their gradient
+    assert start_engine(run, address_space=6 << 30).wait(timeout=120) == 1
+    last = events_of(run)[-1]
+    assert isinstance(last, RunEnded) and last.error is not None
+    assert "out of memory" in last.error and "train.batch_size" in last.error

@@ -1,0 +1,97 @@
+"""What the headless display draws."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+from rich.console import Console
+
+from engine.contract.events import Eval, EventWriter, Prepare, Prepared, RunStarted, Sample, Step, Warning
+from engine.contract.run import Run
+from slm_tui.console import PlainView, panel, preparation_shown, view_on
+from slm_tui.progress import Progress
+
+STARTED = RunStarted(pid=1, host="here", t=100.0)
+PREPARED = Prepared(directory="d", vocab_size=400, train_tokens=9000, val_tokens=900, cached=False, t=101.0)
+EVALUATION = Eval(step=8, train_loss=2.0, val_loss=3.0, bits_per_byte=1.5, best=True, t=119.0)
+
+
+def step(number: int, t: float = 110.0) -> Step:
+    return Step(step=number, loss=2.5, lr=1e-3, grad_norm=1.0, tokens=number * 128, tokens_per_second=12_345.0, t=t)
+
+
+def drawn(progress: Progress, width: int, stopping: bool = False) -> list[str]:
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+    with console.capture() as capture:
+        console.print(panel(progress, 120.0, width, stopping))
+    return capture.get().splitlines()
+
+
+def read(run: Run) -> Progress:
+    progress = Progress(run)
+    progress.read()
+    return progress
+
+
+def test_the_panel_of_a_training_run_shows_every_figure_in_80_columns(new_run: Callable[..., Run]) -> None:
+    lines = drawn(read(new_run([STARTED, PREPARED, step(1), step(8, 118.0), EVALUATION])), 80)
+    assert {len(line) for line in lines} == {80}
+    text = "\n".join(lines)
+    for figure in ("tiny", "training", "8 / 24", "2.500", "3.000", "20.09", "1.500", "12,345", "1,024", "20 s", "16 s"):
+        assert figure in text, figure
+    assert "ctrl+c stops and saves a checkpoint" in text
+
+
+def test_the_panel_of_a_preparing_run_shows_phase_and_count(new_run: Callable[..., Run]) -> None:
+    lines = drawn(read(new_run([STARTED, Prepare(phase="train tokenizer", done=1200, total=20_000)])), 80)
+    text = "\n".join(lines)
+    assert "preparing" in text and "train tokenizer" in text and "1,200 / 20,000" in text
+
+
+def test_the_panel_says_that_it_is_stopping(new_run: Callable[..., Run]) -> None:
+    text = "\n".join(drawn(read(new_run([STARTED, PREPARED, step(1)])), 80, stopping=True))
+    assert "stopping" in text and "ctrl+c again" in text and "training" not in text
+
+
+def test_a_narrow_panel_keeps_its_shape(new_run: Callable[..., Run]) -> None:
+    lines = drawn(read(new_run([STARTED, PREPARED, step(1), step(8, 118.0), EVALUATION])), 44)
+    assert {len(line) for line in lines} == {44}
+
+
+def test_where_stdout_is_no_terminal_lines_are_plain(new_run: Callable[..., Run]) -> None:
+    out = io.StringIO()
+    view = view_on(Console(file=out, width=80))
+    assert isinstance(view, PlainView)
+    run = new_run()
+    progress, writer = Progress(run), EventWriter(run.metrics)
+    for event in (
+        STARTED,
+        Prepare(phase="read", done=0, total=200),
+        Prepare(phase="read", done=100, total=200),
+        Warning(message="the vocabulary is [small]"),
+        PREPARED,
+        *(step(n) for n in range(1, 9)),
+        EVALUATION,
+        Sample(step=8, prompt="Once", text="Once\x1b[2J upon"),
+    ):
+        writer(event)
+        view.update(progress, progress.read())
+    writer.close()
+    lines = out.getvalue().splitlines()
+    assert lines[0] == "read"
+    assert lines[1] == "warning: the vocabulary is [small]"
+    assert lines[2].startswith("step 1/24  loss 2.500")
+    assert lines[3] == "step 8  validation loss 3.000  perplexity 20.09  bits per byte 1.500  best so far"
+    assert lines[4] == "sample at step 8:" and lines[5] == "Once\ufffd[2J upon"
+    assert not [line for line in lines[3:] if line.startswith("step 2/")]  # no line a step
+
+
+def test_preparation_on_a_terminal_is_drawn_in_one_place() -> None:
+    out = io.StringIO()
+    console = Console(file=out, width=60, force_terminal=True, color_system=None)
+    with preparation_shown(console) as show:
+        for done in range(0, 101, 10):
+            show(Prepare(phase="tokenize", done=done, total=100))
+    assert "100 / 100" in out.getvalue()
+    assert "\n" not in out.getvalue().split("100 / 100")[0].replace("\r\n", "")

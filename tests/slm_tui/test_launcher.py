@@ -1,0 +1,126 @@
+"""Starting, resuming and stopping engine processes; what is checked before anything is made on disk."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from engine.contract.errors import UserError
+from engine.contract.events import RunEnded, RunStarted
+from engine.contract.run import Run
+from engine.contract.workspace import Workspace
+from slm_tui import launcher
+
+STAND_IN = Path(__file__).with_name("stand_in.py")
+
+
+@contextmanager
+def stand_in(run: Run, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """A process that holds the run's lock, as an engine would."""
+    command = [sys.executable, str(STAND_IN), str(run.path), *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def test_a_plan_holds_the_overrides_and_makes_nothing(workspace: Workspace) -> None:
+    planned = launcher.plan(workspace, "tiny", ["train.max_steps=7"])
+    assert planned.experiment.train.max_steps == 7
+    assert 'description = "as small as it gets"' in planned.text
+    assert not workspace.runs.exists()
+
+
+def test_a_wrong_override_is_told_as_such(workspace: Workspace) -> None:
+    with pytest.raises(UserError, match=r'^--set: train.max_stepz is no key .* did you mean "max_steps"\?$'):
+        launcher.plan(workspace, "tiny", ["train.max_stepz=7"])
+
+
+def test_a_broken_file_is_told_with_its_line_also_where_there_are_overrides(workspace: Workspace) -> None:
+    (workspace.experiments / "tiny.toml").write_text("[data\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"^experiments/tiny.toml:1: is not TOML"):
+        launcher.plan(workspace, "tiny", ["train.max_steps=7"])
+
+
+def test_a_mirror_that_is_not_there_starts_nothing(workspace: Workspace, tmp_path: Path) -> None:
+    planned = launcher.plan(workspace, "tiny")
+    with pytest.raises(UserError, match="no such folder"):
+        launcher.start(workspace, planned, tmp_path / "nowhere")
+    assert not workspace.runs.exists()
+
+
+def test_the_engine_gets_an_absolute_mirror(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workspace.root / "mirror").mkdir()
+    monkeypatch.setenv("SLM_DATA_MIRROR", "mirror")
+    assert launcher.engine_environment()["SLM_DATA_MIRROR"] == str(workspace.root / "mirror")
+    assert launcher.engine_environment(tmp_path)["SLM_DATA_MIRROR"] == str(tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_workspace_that_cannot_be_written_to_is_left_as_it_was(workspace: Workspace) -> None:
+    workspace.root.chmod(0o500)
+    with pytest.raises(PermissionError):
+        launcher.start(workspace, launcher.plan(workspace, "tiny"))
+    workspace.root.chmod(0o700)
+    assert not workspace.runs.exists()
+
+
+def test_stopping_ends_a_live_engine(new_run: Callable[..., Run]) -> None:
+    run = new_run()
+    with stand_in(run) as process:
+        assert run.is_alive()
+        launcher.stop(run)
+        assert process.wait(timeout=20) == 0
+    assert run.state() == "stopped"
+
+
+def test_stopping_a_run_that_has_ended_is_an_error(new_run: Callable[..., Run]) -> None:
+    run = new_run([RunStarted(pid=1, host="here"), RunEnded(reason="finished")])
+    with pytest.raises(UserError, match="is not running: it is finished"):
+        launcher.stop(run)
+
+
+def test_stopping_never_signals_a_process_of_another_machine(new_run: Callable[..., Run]) -> None:
+    run = new_run()
+    with stand_in(run, "--host", "elsewhere.example") as process:
+        with pytest.raises(UserError, match="runs on elsewhere"):
+            launcher.stop(run)
+        assert process.poll() is None
+
+
+def test_stopping_never_signals_a_process_that_only_has_the_number(new_run: Callable[..., Run]) -> None:
+    """A resumed engine holds the lock, but the events still name the one before it, whose number went on to another."""
+    import socket
+
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as bystander:
+        run = new_run([RunStarted(pid=bystander.pid, host=socket.gethostname())])
+        with stand_in(run, "--silent"), pytest.raises(UserError, match="just starting"):
+            launcher.stop(run)
+        assert bystander.poll() is None
+        bystander.communicate(b"\n")
+    assert bystander.returncode == 0
+
+
+def test_a_live_run_cannot_be_resumed(new_run: Callable[..., Run]) -> None:
+    run = new_run()
+    with stand_in(run), pytest.raises(UserError, match="is running"):
+        launcher.resume(run)
+
+
+def test_a_resumed_run_keeps_its_model_and_schedule(new_run: Callable[..., Run]) -> None:
+    run = new_run([RunStarted(pid=1, host="here"), RunEnded(reason="stopped")])
+    before = run.experiment_file.read_bytes()
+    for override, table in (("model.n_layer=3", "model"), ("train.max_steps=99", "train"), ("data.stories=9", "data")):
+        with pytest.raises(UserError, match=rf"\[{table}\] of .* cannot change any more"):
+            launcher.resume(run, [override])
+    assert run.experiment_file.read_bytes() == before

@@ -27,7 +27,6 @@ class Progress:
 
     def _forget(self) -> None:
         self.status = RunStatus()
-        self.step = 0
         self._loss, self._weight = 0.0, 0.0
         self._first: events.Step | None = None  # of this engine process
         self._rates: deque[float] = deque(maxlen=_RATES)
@@ -59,6 +58,10 @@ class Progress:
         return self.status.evals[-1] if self.status.evals else None
 
     @property
+    def step(self) -> int:
+        return self.status.step
+
+    @property
     def tokens(self) -> int:
         return self.status.last_step.tokens if self.status.last_step else 0
 
@@ -80,10 +83,7 @@ class Progress:
         if isinstance(event, events.RunStarted):
             self._first = None
             self._rates.clear()
-        elif isinstance(event, events.Resumed):
-            self.step = event.step
         elif isinstance(event, events.Step):
-            self.step = event.step
             self._first = self._first or event
             if event.tokens_per_second is not None:
                 self._rates.append(event.tokens_per_second)

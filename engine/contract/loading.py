@@ -7,6 +7,7 @@ slm-tui validate FILE
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -130,7 +131,7 @@ class _Conversion:
             near = _did_you_mean(value, _choices(info)) if isinstance(value, str) else ""
             self.problems.append((path, f"= {_shown(value)}: wants {wanted(info)}{near}"))
             return None
-        if isinstance(converted, int | float) and abs(converted) > _LARGEST:  # or infinite
+        if converted == math.inf or (isinstance(converted, int) and converted > _LARGEST):
             self.problems.append((path, f"= {_shown(value)}: is too large; wants {wanted(info)}"))
         return converted
 

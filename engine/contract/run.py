@@ -24,7 +24,7 @@ from engine.contract.files import replace_file
 from engine.contract.loading import load_experiment
 
 State = Literal["queued", "preparing", "training", "finished", "early_stopped", "stopped", "failed", "diverged", "lost"]
-RESUMABLE: tuple[State, ...] = ("stopped", "failed", "lost", "diverged", "early_stopped", "finished")
+RESUMABLE: tuple[State, ...] = ("stopped", "failed", "lost", "diverged")
 _START_SECONDS = 30  # a launched engine takes its lock within this, also on a busy machine
 
 
@@ -151,6 +151,7 @@ class RunStatus:
     error: str | None = None
     preparing: events.Prepare | None = None
     data: events.Prepared | None = None
+    step: int = 0  # optimizer steps that count: a resume takes back those after its checkpoint
     last_step: Step | None = None
     evals: list[Eval] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -181,11 +182,12 @@ class RunStatus:
         elif isinstance(event, events.Prepared):
             self.data, self.preparing, self.trains = event, None, True
         elif isinstance(event, Step):
-            self.last_step = event
+            self.step, self.last_step = event.step, event
         elif isinstance(event, Eval):
             self.evals.append(event)
         elif isinstance(event, events.Resumed):
             self.evals = [evaluation for evaluation in self.evals if evaluation.step <= event.step]
+            self.step = event.step
         elif isinstance(event, events.Warning):
             self.warnings.append(event.message)
         elif isinstance(event, events.RunEnded):

@@ -32,7 +32,6 @@ from slm_tui.facts import RunFacts, run_facts
 from slm_tui.progress import Progress
 
 EXIT_FAILED, EXIT_STOPPED = 1, 130
-_COMPLETE: tuple[State, ...] = ("finished", "early_stopped")
 
 
 @dataclass(frozen=True)
@@ -178,7 +177,7 @@ def _unfinished(workspace: Workspace, references: Sequence[str]) -> list[Run]:
         if name not in {run.name for run in by_id}:
             raise UserError(f"{by_id[0].id} is a run of {by_id[0].name}, not of {name}")
     for run in by_id:
-        if (state := run.state()) in _COMPLETE:
+        if (state := run.state()) in ("finished", "early_stopped"):
             raise UserError(f"{run} is {state}: there is nothing to resume")
     return by_id
 
@@ -186,7 +185,7 @@ def _unfinished(workspace: Workspace, references: Sequence[str]) -> list[Run]:
 def _newest_unfinished(workspace: Workspace, name: str) -> Run:
     states = {run: run.state() for run in workspace.list_runs(name)}
     for run, state in states.items():
-        if state in RESUMABLE and state not in _COMPLETE:
+        if state in RESUMABLE:
             return run
     newest, state = next(iter(states.items()))
     raise UserError(f"{newest} is {state}: there is nothing to resume")

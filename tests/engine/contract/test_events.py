@@ -1,0 +1,361 @@
+"""The events file: whole lines in, known events out, whatever happened to it in between."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import get_args
+
+import msgspec
+import pytest
+
+from engine.contract.events import (
+    AnyEvent,
+    Checkpoint,
+    Eval,
+    Evaluated,
+    Event,
+    EventReader,
+    EventWriter,
+    Prepare,
+    Prepared,
+    Resumed,
+    RunEnded,
+    RunStarted,
+    Sample,
+    Step,
+    System,
+    Warning,
+    decode,
+    encode,
+    glance,
+)
+
+ONE_OF_EACH: list[Event] = [
+    RunStarted(1, "host"),
+    Prepare("tokenize", 1, None),
+    Prepared("data/x", 300, 1000, 100, False),
+    Step(1, 5.5, 1e-3, None, 64),
+    Eval(1, 5.0, 5.1, 2.2, True, 64),
+    Checkpoint("best", 1, "checkpoints/best"),
+    Sample(1, "Once", 'a "story"\nof two lines, \r و\u2028'),
+    System(cpu_percent=12.5),
+    Resumed(1),
+    Warning("mind\nthis"),
+    Evaluated("best", 1, 5.0, 2.1, 100),
+    RunEnded("finished"),
+]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "metrics.jsonl"
+
+
+def step(number: int) -> Step:
+    return Step(number, 5.0, 1e-3, 1.0, number * 64)
+
+
+def written(path: Path, *events: Event) -> None:
+    writer = EventWriter(path)
+    for event in events:
+        writer(event)
+    writer.close()
+
+
+def steps(events: list[AnyEvent]) -> list[int]:
+    return [event.step for event in events if isinstance(event, Step)]
+
+
+def read_all(path: Path) -> list[AnyEvent]:
+    reader, found = EventReader(path), []
+    while events := reader.read():
+        found.extend(events)
+    return found
+
+
+def test_every_event_comes_back_as_written(path: Path) -> None:
+    assert {type(event) for event in ONE_OF_EACH} == set(get_args(AnyEvent)), "one of each"
+    written(path, *ONE_OF_EACH)
+    assert read_all(path) == ONE_OF_EACH
+    assert path.read_bytes().count(b"\n") == len(ONE_OF_EACH)
+
+
+def test_lines_are_the_promised_json(path: Path) -> None:
+    before = time.time()
+    line = json.loads(encode(RunEnded("failed", step=3, error="e")))
+    assert before <= line.pop("t") <= time.time()
+    assert line == {"event": "run_ended", "reason": "failed", "step": 3, "error": "e"}
+    names = [json.loads(encode(event))["event"] for event in ONE_OF_EACH]
+    assert names == [re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower() for event in ONE_OF_EACH]
+
+
+def test_what_is_unknown_is_skipped() -> None:
+    assert decode(b'{"event":"of_the_future","t":1.0,"x":1}') is None
+    assert decode(b'{"event":"resumed","t":1.0,"step":7,"later":{"a":[1]}}') == Resumed(7, t=1.0)
+    assert decode(b'{"event":"resumed","t":1.0,"step":"seven"}') is None
+    for garbage in (b"", b"null", b"[]", b"\xff\xfe", b"\0" * 100, b'{"event":"resumed","t":1.0,"st', b"{}"):
+        assert decode(garbage) is None
+
+
+def test_events_around_garbage_are_read(path: Path) -> None:
+    path.write_bytes(encode(step(1)) + b"\xff garbage \0\n\n" + encode(step(2)) + b'{"event":"new"}\n')
+    written(path, step(3))
+    assert steps(read_all(path)) == [1, 2, 3]
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from engine.contract.events import EventWriter, Sample
+write = EventWriter(Path(sys.argv[1]))
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(int(sys.argv[3])):
+    write(Sample(number, sys.argv[2], "x" * (number * 7 % 5000)))
+"""
+
+
+def test_lines_of_several_writers_stay_whole_under_a_reader(path: Path) -> None:
+    count, names = 1500, ["a", "b"]
+    path.touch()
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(path), name, str(count)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name in names
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    reader, found, restarted = EventReader(path), [], False
+    while True:
+        ended = all(process.poll() is not None for process in processes)  # before the read, so that it is the last
+        found += reader.read()
+        restarted |= reader.restarted
+        if ended:
+            break
+    for process in processes:
+        process.communicate()
+        assert process.returncode == 0
+    assert not restarted
+    assert path.read_bytes().count(b"\n") == count * len(names)
+    for name in names:
+        own = [event for event in found if isinstance(event, Sample) and event.prompt == name]
+        assert [(event.step, len(event.text)) for event in own] == [(n, n * 7 % 5000) for n in range(count)]
+
+
+def test_a_line_is_one_write(path: Path) -> None:
+    """A datagram socket keeps the borders between writes."""
+    import socket
+
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with ours, theirs:
+        writer = EventWriter(path)
+        os.dup2(theirs.fileno(), writer._fd)
+        for event in ONE_OF_EACH:
+            writer(event)
+        writer.close()
+        for event in ONE_OF_EACH:
+            assert ours.recv(1 << 16) == encode(event)
+
+
+def test_a_torn_last_line_is_left_until_it_is_whole(path: Path) -> None:
+    first, line = encode(step(1)), encode(step(2))
+    reader = EventReader(path)
+    assert reader.read() == [], "no file yet"
+    path.write_bytes(first)
+    assert steps(reader.read()) == [1]
+    for end in range(1, len(line)):
+        path.write_bytes(first + line[:end])
+        assert reader.read() == []
+    with open(path, "ab") as file:
+        file.write(line[-1:])
+    assert steps(reader.read()) == [2]
+    assert reader.read() == []
+
+
+def test_a_file_that_shrank_is_read_again(path: Path) -> None:
+    written(path, step(1), step(2), step(3))
+    reader = EventReader(path)
+    assert (steps(reader.read()), reader.restarted) == ([1, 2, 3], False)
+    os.truncate(path, 0)
+    written(path, step(7))
+    assert (steps(reader.read()), reader.restarted) == ([7], True)
+    written(path, step(8))
+    assert (steps(reader.read()), reader.restarted) == ([8], False), "said for that read only"
+
+
+def test_a_file_that_was_replaced_is_read_again_even_where_it_is_longer(path: Path) -> None:
+    written(path, step(1))
+    reader = EventReader(path)
+    reader.read()
+    other = path.with_name("other")
+    written(other, step(4), step(5), step(6))
+    other.replace(path)
+    assert steps(reader.read()) == [4, 5, 6]
+    assert reader.restarted
+    path.unlink()
+    assert reader.read() == []
+    assert not reader.restarted
+
+
+def test_a_line_longer_than_a_chunk_is_read_when_it_is_whole(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EventReader, "CHUNK", 1000)
+    long = encode(Sample(1, "", "x" * 5000))
+    path.write_bytes(encode(step(1)) + long[:-1])
+    reader = EventReader(path)
+    assert steps(reader.read()) == [1]
+    assert reader.read() == []
+    with open(path, "ab") as file:
+        file.write(b"\n" + encode(step(2)))
+    assert [type(event) for event in reader.read()] == [Sample]
+    assert steps(reader.read()) == [2]
+
+
+@pytest.mark.parametrize("chunk", [150, 151, 199, 1000])
+def test_chunks_lose_nothing_wherever_they_end(path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
+    monkeypatch.setattr(EventReader, "CHUNK", chunk)
+    written(path, *(step(number) for number in range(200)))
+    assert steps(read_all(path)) == list(range(200))
+
+
+def test_a_writer_after_a_torn_line_begins_a_new_one(path: Path) -> None:
+    path.write_bytes(encode(step(1)) + encode(step(2))[:30])
+    written(path, step(3), step(4))
+    assert steps(read_all(path)) == [1, 3, 4]
+    written(path, step(5))
+    assert b"\n\n" not in path.read_bytes(), "a whole last line needs no new one"
+
+
+def test_a_full_disk_is_said(tmp_path: Path) -> None:
+    full = tmp_path / "metrics.jsonl"
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full here")
+    full.symlink_to("/dev/full")
+    writer = EventWriter(full)
+    with pytest.raises(OSError) as caught:
+        writer(step(1))
+    assert caught.value.errno == errno.ENOSPC
+    writer.close()
+
+
+CUT_SHORT = """
+import resource, sys
+from pathlib import Path
+from engine.contract.events import EventWriter, RunEnded, Step
+path = Path(sys.argv[1])
+write = EventWriter(path)
+write(Step(1, 1.0, 1.0, 1.0, 1))
+resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 20, resource.RLIM_INFINITY))
+try:
+    write(Step(2, 1.0, 1.0, 1.0, 1))
+    sys.exit("nothing was refused")
+except OSError as error:
+    print(error.errno)
+assert path.read_bytes().count(b"\\n") == 1 and not path.read_bytes().endswith(b"\\n"), "half of it is there"
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+write(RunEnded("failed"))
+"""
+
+
+def test_the_line_after_one_that_a_full_disk_cut_short_is_read(path: Path) -> None:
+    cut = subprocess.run([sys.executable, "-c", CUT_SHORT, str(path)], capture_output=True, text=True, check=False)
+    assert (cut.stdout, cut.stderr, cut.returncode) == (f"{errno.EFBIG}\n", "", 0)
+    assert [type(event) for event in read_all(path)] == [Step, RunEnded]
+
+
+def test_a_million_lines_are_read_whole(path: Path) -> None:
+    head, tail = encode(Step(0, 5.0, 1e-3, 1.0, 64, t=1.0)).split(b'"step":0,')
+    with open(path, "wb") as file:
+        for start in range(0, 1_000_000, 50_000):
+            file.write(b"".join(b'%b"step":%d,%b' % (head, n, tail) for n in range(start, start + 50_000)))
+    reader, count, total = EventReader(path), 0, 0
+    while events := reader.read():
+        assert len(events) < 200_000, "a read of a huge file comes back in between"
+        count += len(events)
+        total += sum(event.step for event in events)  # type: ignore[union-attr, misc]
+    assert (count, total) == (1_000_000, sum(range(1_000_000)))
+    begun = time.process_time()
+    assert steps(glance(path)) == [0, 999_999]
+    assert time.process_time() - begun < 1, "a glance decodes no steps"
+
+
+def rare_and_last_step(events: list[AnyEvent]) -> list[AnyEvent]:
+    """What `glance` promises, from all events: the first, the rare ones, and the last step."""
+    last = max((index for index, event in enumerate(events) if isinstance(event, Step)), default=None)
+    return [
+        event
+        for index, event in enumerate(events)
+        if index in (0, last) or not isinstance(event, Step | System | Sample | Prepare)
+    ]
+
+
+def mixed(count: int) -> bytes:
+    return b"".join(
+        encode(event)
+        for number in range(count)
+        for event in (step(number), *(ONE_OF_EACH if number % 10 == 3 else ()), System(cpu_percent=1.0))
+    )
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"\n", id="blank"),
+        pytest.param(b"not json\n", id="garbage"),
+        pytest.param(encode(step(1)), id="one step"),
+        pytest.param(encode(RunStarted(1, "h")), id="one rare"),
+        pytest.param(encode(step(1))[:-1], id="one torn step"),
+        pytest.param(encode(RunStarted(1, "h"))[:-1], id="one torn rare"),
+        pytest.param(encode(RunStarted(1, "h")) + encode(step(1))[:-1], id="torn step after rare"),
+        pytest.param(encode(RunStarted(1, "h")) + encode(RunEnded("failed"))[:-1], id="torn end"),
+        pytest.param(encode(step(1)) + encode(step(2)) + encode(RunEnded("failed"))[:40], id="half an end"),
+        pytest.param(b"".join(map(encode, ONE_OF_EACH)), id="one of each"),
+        pytest.param(mixed(100), id="many"),
+        pytest.param(mixed(35) + encode(step(99))[:-1], id="many, torn step"),
+        pytest.param(mixed(35) + b'{"event":"step' + b"\n" + encode(RunStarted(2, "h")), id="a torn line inside"),
+    ],
+)
+def test_a_glance_sees_what_a_full_read_sees(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    assert glance(path) == rare_and_last_step(read_all(path))
+
+
+def test_a_glance_at_no_file_sees_nothing(path: Path) -> None:
+    assert glance(path) == []
+
+
+def test_threads_may_share_a_writer(path: Path) -> None:
+    writer = EventWriter(path)
+
+    def write() -> None:
+        for number in range(500):
+            writer(Warning("w" * (number % 900)))
+
+    threads = [threading.Thread(target=write) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    writer.close()
+    assert len(read_all(path)) == 1500
+
+
+def test_numbers_that_are_none_are_written_as_null() -> None:
+    assert msgspec.json.decode(encode(Step(1, None, 1.0, None, 1)))["loss"] is None

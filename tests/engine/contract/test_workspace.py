@@ -1,0 +1,151 @@
+"""Names that stay inside, and runs found by every reference."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from engine.contract.errors import UserError
+from engine.contract.run import Run
+from engine.contract.workspace import Workspace, valid_name
+
+FIRST, SECOND, OTHER = "20261120T080000-aaaa", "20261121T013355-7f3a", "20261121T013355-beef"
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    for run in (f"quickstart/{FIRST}", f"quickstart/{SECOND}", f"other/{OTHER}", "quickstart/notes"):
+        (tmp_path / "runs" / run).mkdir(parents=True)
+    (tmp_path / "runs" / "quickstart" / "20261121T013355-file").touch()
+    (tmp_path / "experiments").mkdir()
+    for name in ("quickstart", "other", "untried"):
+        (tmp_path / "experiments" / f"{name}.toml").touch()
+    return Workspace(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        ".",
+        "..",
+        "../x",
+        "a/b",
+        "/etc/passwd",
+        "a\\b",
+        "~",
+        ".hidden",
+        "-rf",
+        "--help",
+        "_x",
+        "a..b",
+        "a b",
+        "a\n",
+        "a\0",
+        "كان",
+        "a" * 65,
+        "$HOME",
+        "*",
+    ],
+)
+def test_a_name_cannot_leave_the_workspace(workspace: Workspace, name: str) -> None:
+    before = set(workspace.root.parent.rglob("*"))
+    for use in (valid_name, workspace.experiment_file, workspace.new_run):
+        with pytest.raises(UserError, match="is no experiment name: wants letters, digits"):
+            use(name)
+    assert set(workspace.root.parent.rglob("*")) == before
+    with pytest.raises(UserError):
+        workspace.find_run(name)
+
+
+@pytest.mark.parametrize("name", ["a", "7", "quickstart_arabic", "v1.2-b", "a" * 64])
+def test_ordinary_names_are_names(name: str) -> None:
+    assert valid_name(name) == name
+
+
+def test_a_workspace_is_the_folder_given_or_the_variables_or_the_current_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("given", "variable", "current"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "current")
+    assert Workspace.at().root == tmp_path / "current"
+    monkeypatch.setenv("SLM_TUI_WORKSPACE", str(tmp_path / "variable"))
+    assert Workspace.at().root == tmp_path / "variable"
+    assert Workspace.at(Path("../given")).root == tmp_path / "given"
+    with pytest.raises(UserError, match=r"no such folder; slm-tui init .*none makes one"):
+        Workspace.at(tmp_path / "none")
+
+
+def test_an_unknown_experiment_names_the_nearest(workspace: Workspace) -> None:
+    assert workspace.experiment_file("quickstart").name == "quickstart.toml"
+    with pytest.raises(UserError, match=r"no experiment 'quikstart' .*; did you mean quickstart\?"):
+        workspace.experiment_file("quikstart")
+    with pytest.raises(UserError, match="slm-tui init puts the shipped ones there"):
+        Workspace(workspace.root / "elsewhere").experiment_file("quickstart")
+
+
+def test_runs_are_listed_newest_first_and_nothing_else_is_a_run(workspace: Workspace) -> None:
+    assert [run.id for run in workspace.list_runs("quickstart")] == [SECOND, FIRST]
+    assert {str(run) for run in workspace.list_runs()} == {
+        f"quickstart/{SECOND}",
+        f"quickstart/{FIRST}",
+        f"other/{OTHER}",
+    }
+    assert workspace.list_runs("untried") == []
+    assert Workspace(workspace.root / "elsewhere").list_runs() == []
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "quickstart",
+        SECOND,
+        "7f3a",
+        "1T013355-7f3a",
+        "20261121T013355-7",
+        f"quickstart/{SECOND}",
+        "quickstart/7f3a",
+        "quickstart/20261121",
+        f"runs/quickstart/{SECOND}",
+        f"runs/quickstart/{SECOND}/",
+        "ROOT",
+    ],
+)
+def test_a_run_is_found_by_every_form_of_reference(workspace: Workspace, reference: str) -> None:
+    wanted = Run(workspace.runs / "quickstart" / SECOND)
+    assert workspace.find_run(str(wanted.path) if reference == "ROOT" else reference) == wanted
+
+
+def test_a_reference_that_fits_several_runs_is_refused_with_their_names(workspace: Workspace) -> None:
+    with pytest.raises(UserError, match="fits 2 runs") as caught:
+        workspace.find_run("20261121")
+    assert f"quickstart/{SECOND}" in str(caught.value)
+    assert f"other/{OTHER}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("quickstrat", "; did you mean quickstart?"),
+        ("20261121T013355-7f3b", f"; did you mean {SECOND}?"),
+        ("untried", "untried has no run yet; slm-tui run untried starts one"),
+        ("untired", "; did you mean untried?"),
+        ("zzzzzzzz", "no run 'zzzzzzzz' in "),
+        ("f3a", "no run 'f3a' in "),  # three characters say too little
+        ("other/7f3a", "no run 'other/7f3a' in "),
+        ("/", "no run '/' in "),
+    ],
+)
+def test_an_unknown_run_says_what_there_is(workspace: Workspace, reference: str, message: str) -> None:
+    with pytest.raises(UserError, match=re.escape(message)):
+        workspace.find_run(reference)
+
+
+def test_new_runs_have_directories_of_their_own(workspace: Workspace) -> None:
+    made = [workspace.new_run("untried") for _ in range(20)]
+    assert len({run.id for run in made}) == 20
+    assert all(run.path.is_dir() and run.name == "untried" for run in made)
+    assert set(workspace.list_runs("untried")) == set(made)

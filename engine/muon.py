@@ -10,7 +10,7 @@ for that at 6/6/384, where fp32 needs 0.6 s; so here the precision follows the d
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -29,30 +29,36 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         """Move each parameter that has a gradient. There is no line search, so no closure."""
         for group in self.param_groups:
+            by_shape: dict[torch.Size, list[Tensor]] = {}
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    self._move(parameter, parameter.grad, group)
+                    by_shape.setdefault(parameter.shape, []).append(parameter)
+            for shape, parameters in by_shape.items():  # the same matrix of every block at once
+                updates = orthogonalised(torch.stack([self._ahead(p, group["momentum"]) for p in parameters]))
+                like_adamw = 0.2 * max(shape) ** 0.5  # gives the update AdamW's usual root mean square
+                torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
+                torch._foreach_add_(parameters, list(updates), alpha=-group["lr"] * like_adamw)
 
-    def _move(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
-        state = self.state[parameter]
+    def _ahead(self, parameter: Tensor, momentum: float) -> Tensor:
+        """Nesterov's look ahead along the parameter's momentum, which is kept in the state."""
+        gradient, state = cast(Tensor, parameter.grad), self.state[parameter]
         if "momentum" not in state:
             state["momentum"] = torch.zeros_like(gradient)
-        momentum = state["momentum"].lerp_(gradient, 1 - group["momentum"])
-        ahead = gradient.lerp(momentum, group["momentum"])  # Nesterov
-        like_adamw = 0.2 * max(parameter.shape) ** 0.5  # gives the update AdamW's usual root mean square
-        parameter.mul_(1 - group["lr"] * group["weight_decay"])
-        parameter.add_(orthogonalised(ahead), alpha=-group["lr"] * like_adamw)
+        return gradient.lerp(state["momentum"].lerp_(gradient, 1 - momentum), momentum)
 
 
-def orthogonalised(matrix: Tensor) -> Tensor:
-    """The nearest matrix whose singular values are all about 1, by Newton-Schulz iteration; (m, n) -> (m, n)."""
+def orthogonalised(matrices: Tensor) -> Tensor:
+    """For each matrix the nearest one whose singular values are all about 1, by Newton-Schulz iteration.
+
+    (count, m, n) -> the same.
+    """
     a, b, c = NEWTON_SCHULZ
-    x = matrix.bfloat16() if matrix.is_cuda else matrix.float()
-    is_tall = x.shape[0] > x.shape[1]
+    x = matrices.bfloat16() if matrices.is_cuda else matrices.float()
+    is_tall = x.shape[-2] > x.shape[-1]
     if is_tall:
-        x = x.T
-    x = x / (x.norm() + 1e-7)  # the largest singular value is now at most 1
+        x = x.mT
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)  # the largest singular value is now at most 1
     for _ in range(NEWTON_SCHULZ_STEPS):
-        gram = x @ x.T
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return (x.T if is_tall else x).to(matrix.dtype)
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return (x.mT if is_tall else x).to(matrices.dtype)

@@ -14,7 +14,7 @@ from engine.state import Progress
 
 
 class Diverged(Exception):
-    """A step's loss is not a finite number."""
+    """A loss is not a finite number."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ python -m engine train RUN_DIRECTORY [--resume]
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -84,6 +85,8 @@ def train(
             if is_due(config.eval_interval, progress.step) or is_last:
                 log.pause()
                 val_loss, _ = mean_loss(model, (val_tokens.batch(starts) for starts in val_windows), precision)
+                if not math.isfinite(val_loss):
+                    raise Diverged
                 schedule.after_evaluation(progress.step, val_loss)
                 train_loss, is_best = progress.note_evaluation(val_loss)
                 bits = bits_per_byte(val_loss, data.manifest.val.tokens, data.manifest.val.bytes)

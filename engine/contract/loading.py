@@ -81,8 +81,6 @@ def check_experiment(text: str, source: str) -> tuple[Experiment | None, list[Pr
         return None, [Problem(f"{source}:{error.lineno}", "", f"is not TOML: {error.msg} (column {error.colno})")]
     conversion = _Conversion()
     experiment = conversion.table(Experiment, document, ())
-    if experiment is not None:
-        conversion.problems.extend(contradictions(experiment))
     if conversion.problems:
         return None, _placed(conversion.problems, text, source)
     return experiment, []
@@ -120,7 +118,11 @@ class _Conversion:
             if field.required and key not in value:
                 self.problems.append(((*path, key), f"is missing: wants {wanted(field.type)}"))
         known = {key: self.value(fields[key].type, value[key], (*path, key)) for key in fields if key in value}
-        return struct(**known) if len(self.problems) == before else None
+        if len(self.problems) > before:
+            return None
+        table = struct(**known)
+        self.problems.extend(((*path, key), message) for key, message in contradictions(table))
+        return table
 
     def value(self, info: types.Type, value: Any, path: KeyPath) -> Any:
         if inner := _struct_in(info):

@@ -47,8 +47,8 @@ class Workspace:
         return self.root / "data"
 
     def experiment_files(self) -> list[Path]:
-        """Every `experiments/*.toml`, by name."""
-        return sorted(self.experiments.glob("*.toml"))
+        """Every `experiments/NAME.toml`, by name; an editor's own files are not experiments."""
+        return sorted(path for path in self.experiments.glob("*.toml") if _NAME.fullmatch(path.stem))
 
     def experiment_file(self, name: str) -> Path:
         """The file of the experiment `name`.

@@ -91,7 +91,7 @@ def test_an_orthogonalised_matrix_has_singular_values_near_one_and_its_own_direc
     torch.manual_seed(0)
     matrix = torch.randn(shape)
     left, _, right = torch.linalg.svd(matrix, full_matrices=False)
-    result = orthogonalised(matrix)
+    result = orthogonalised(torch.stack([torch.eye(*shape), matrix]))[1]
     values = (left.T @ result @ right.T).diagonal()
     assert values.min() > 0.5 and values.max() < 1.3
     assert (result - left @ torch.diag(values) @ right).norm() < 1e-2

@@ -76,18 +76,24 @@ class GPT(nn.Module):
         self.h = nn.ModuleList(Block(model) for _ in range(model.n_layer))
         self.ln_f = nn.LayerNorm(model.n_embd, bias=model.bias)
         self.lm_head = None if model.tie_weights else nn.Linear(model.n_embd, vocab_size, bias=False)
-        self._initialise(model.n_layer)
+        self._initialise(model)
 
-    def _initialise(self, n_layer: int) -> None:
-        """GPT-2's: normal(0, 0.02), and the 2 n_layer projections into the residual stream scaled down."""
+    def _initialise(self, model: Model) -> None:
+        """GPT-2's: normal(0, 0.02), and the 2 n_layer projections into the residual stream scaled down.
+
+        Words that are alike but for themselves, such as names, are told apart by their first random embedding
+        alone until a head has learned to copy them. At high learning rates that difference drowns within a few
+        steps unless `embedding_std` is larger than GPT-2's.
+        """
         for module in self.modules():
             if isinstance(module, (nn.Linear, nn.Embedding)):
                 nn.init.normal_(module.weight, std=0.02)
             if isinstance(module, nn.Linear) and module.bias is not None:
                 nn.init.zeros_(module.bias)
+        nn.init.normal_(self.wte.weight, std=model.embedding_std)
         for name, parameter in self.named_parameters():
             if name.endswith("c_proj.weight"):
-                nn.init.normal_(parameter, std=0.02 / math.sqrt(2 * n_layer))
+                nn.init.normal_(parameter, std=0.02 / math.sqrt(2 * model.n_layer))
 
     def forward(self, ids: Tensor) -> Tensor:
         """Logits of the next token at every position: (batch, time) -> (batch, time, vocab_size).

@@ -81,6 +81,9 @@ class Model(Table, frozen=True):
     dropout: BelowOne = 0.0
     bias: Annotated[bool, Meta(description="biases in linear layers and layer norms")] = True
     tie_weights: Annotated[bool, Meta(description="the output head shares the token embedding")] = True
+    embedding_std: Annotated[
+        Positive, Meta(description="of the initial token embedding; a larger one tells rare words apart sooner")
+    ] = 0.02
 
 
 class Train(Table, frozen=True):

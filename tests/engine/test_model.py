@@ -47,6 +47,13 @@ def test_projections_into_the_residual_stream_begin_smaller() -> None:
     assert gpt.wte.weight.std().item() == pytest.approx(0.02, rel=0.05)
 
 
+def test_the_token_embedding_may_begin_larger() -> None:
+    torch.manual_seed(0)
+    gpt = GPT(Model(n_layer=1, n_head=2, n_embd=64, block_size=16, embedding_std=0.3), VOCABULARY)
+    assert gpt.wte.weight.std().item() == pytest.approx(0.3, rel=0.05)
+    assert gpt.wpe.weight.std().item() == pytest.approx(0.02, rel=0.1)
+
+
 def test_a_tied_head_is_the_embedding_and_stands_once_in_the_state() -> None:
     gpt = model()
     assert "lm_head.weight" not in gpt.state_dict()

@@ -8,12 +8,12 @@ def table(text: str) -> list[dict[str, str]]:
 
 
 GIRLS = (
-    "Lily", "Mia", "Anna", "Sara", "Emma", "Zoe", "Lucy", "Ella", "Ruby", "Nora", "Rosie", "Molly",
-    "Amy", "Clara", "Kate", "Lola", "Maya", "Ivy", "Leah", "Nina", "Hana", "Tina", "Sophie", "Jane",
+    "Lily", "Mia", "Anna", "Sara", "Emma", "Zoe", "Lucy", "Ella",
+    "Ruby", "Nora", "Rosie", "Molly", "Amy", "Clara", "Maya", "Ivy",
 )  # fmt: skip
 BOYS = (
-    "Tom", "Ben", "Max", "Sam", "Leo", "Tim", "Jack", "Finn", "Noah", "Omar", "Oscar", "Luke",
-    "Theo", "Adam", "Billy", "Henry", "Jake", "Sami", "Hugo", "Peter", "Danny", "Charlie", "Eli", "Toby",
+    "Tom", "Ben", "Max", "Sam", "Leo", "Tim", "Jack", "Finn",
+    "Noah", "Omar", "Oscar", "Luke", "Theo", "Adam", "Henry", "Hugo",
 )  # fmt: skip
 CHILDREN = (
     *({"name": name, "kind": "girl", "he": "she", "him": "her", "his": "her"} for name in GIRLS),

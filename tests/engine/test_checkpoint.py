@@ -61,7 +61,7 @@ def test_the_best_checkpoint_is_the_trained_model_and_its_tokenizer(trained: Run
 def test_a_checkpoint_never_executes_code(trained: Run, tmp_path: Path) -> None:
     sign = tmp_path / "executed"
     with open(trained.checkpoints / "last" / "trainer.pt", "wb") as file:
-        pickle.dump({"optimizers": Malicious(sign)}, file)
+        pickle.dump({"optimizers": Malicious(sign)}, file, protocol=2)
     with pytest.raises(UserError, match="cannot be resumed from"):
         load_state(trained, fresh_state(trained), CPU)
     assert not sign.exists()

@@ -48,6 +48,7 @@ block_size = 32
 dropout = 0.1
 bias = false
 tie_weights = false
+embedding_std = 0.5
 [train]
 max_steps = 100
 batch_size = 8

@@ -170,8 +170,9 @@ class _PlainPreparation:
         if isinstance(event, events.Warning):
             self._console.print(f"warning: {printable(event.message)}", markup=False, soft_wrap=True)
         elif isinstance(event, Prepare) and (event.phase != self._phase or now - self._printed >= _LINE_SECONDS):
+            line = phase_line(event) if event.phase == self._phase else one_line(event.phase)
             self._phase, self._printed = event.phase, now
-            self._console.print(phase_line(event), markup=False, soft_wrap=True)
+            self._console.print(line, markup=False, soft_wrap=True)
 
 
 def phase_line(event: Prepare) -> str:

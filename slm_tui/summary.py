@@ -95,7 +95,8 @@ def next_commands(run: Run, facts: RunFacts) -> list[str]:
     commands = []
     if (run.checkpoints / "best").is_dir():
         commands.append(f"slm-tui generate {run.name} --prompt {shlex.quote(_prompt(run))}")
-    if facts.state in ("stopped", "lost"):
+    can_go_on = facts.state == "failed" and (run.checkpoints / "last").is_dir()  # once its cause is mended
+    if can_go_on or facts.state in ("stopped", "lost"):
         commands.append(f"slm-tui run {run.name} --resume {run.id}")
     return commands
 

@@ -121,7 +121,6 @@ class RunEnded(Event):
     """The last word of an engine process."""
 
     reason: EndReason
-    step: int | None = None
     error: str | None = None
 
 

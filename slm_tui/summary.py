@@ -39,7 +39,7 @@ def print_summary(console: Console, run: Run, facts: RunFacts, exit_status: int 
         console.print(Text(printable(facts.error)))
     for line in _figures(facts):
         console.print(line, markup=False)
-    if facts.state in ("failed", "lost"):
+    if facts.state == "lost":  # a failed run has said why
         _print_log(console, run.log)
     commands = next_commands(run, facts)
     if commands:

@@ -58,7 +58,7 @@ def load_experiment(path: Path) -> Experiment:
 def read_text(path: Path) -> str:
     """The text of an experiment file; an ExperimentError where there is none."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ExperimentError([Problem(str(path), "", "does not exist")]) from None
     except (OSError, UnicodeDecodeError) as error:

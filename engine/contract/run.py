@@ -84,10 +84,10 @@ class Run:
         return load_experiment(self.experiment_file)
 
     def info(self) -> RunInfo | None:
-        """`run.json`, or None before the engine has written it."""
+        """`run.json`, or None before the engine has written it, or where it is damaged: the run is readable still."""
         try:
             return msgspec.json.decode(self.info_file.read_bytes(), type=RunInfo)
-        except FileNotFoundError:
+        except (OSError, msgspec.DecodeError):
             return None
 
     def write_info(self, info: RunInfo) -> None:

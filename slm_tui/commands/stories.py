@@ -150,8 +150,8 @@ def generate(
         "repetition_penalty": repetition_penalty,
         "allowed_script": allowed_script,
     }
-    if seed is not None and seed < 0:
-        raise UserError(f"--seed {seed}: wants a whole number, at least 0")
+    if seed is not None and not 0 <= seed < 2**63:
+        raise UserError(f"--seed {seed}: wants a whole number, at least 0 and below 2**63")
     sampling = msgspec.structs.replace(defaults, **_checked(knobs))
     beginning = defaults.prompts[0] if prompt is None else _given_prompt(prompt)
     story = _tell(run, checkpoint, checked_device(device) or _device_of(run), beginning, sampling, seed, not json)

@@ -36,6 +36,10 @@ def test_temperature_zero_is_the_likeliest_token() -> None:
     assert frequencies(Sampling(temperature=0.0)) == [1, 0, 0, 0, 0]
 
 
+def test_the_smallest_temperature_is_as_good_as_none() -> None:
+    assert frequencies(Sampling(temperature=1e-300)) == [1, 0, 0, 0, 0]
+
+
 def test_a_low_temperature_sharpens() -> None:
     sharpened = torch.tensor([0.16, 0.09, 0.04, 0.0036, 0.0016])
     assert frequencies(Sampling(temperature=0.5)) == pytest.approx((sharpened / sharpened.sum()).tolist(), abs=0.03)

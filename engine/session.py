@@ -1,4 +1,4 @@
-"""One engine process's work on a run: take its lock, prepare, train, and say how it ended.
+"""One engine process's work on a run: take its lock, wait for its device, prepare, train, and say how it ended.
 
 python -m engine train RUN_DIRECTORY [--resume]
 """
@@ -17,9 +17,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Literal
 
+from engine.contract.device_queue import wait_for_turn
+from engine.contract.devices import find_device
 from engine.contract.errors import UserError
-from engine.contract.events import Emit, Evaluated, Event, EventWriter, Prepared, RunEnded, RunStarted
-from engine.contract.experiment import Experiment
+from engine.contract.events import Emit, Evaluated, Event, EventWriter, Prepared, RunEnded, RunStarted, Warning
+from engine.contract.experiment import Experiment, Hardware
 from engine.contract.run import Run, RunInfo
 from engine.contract.workspace import MIRROR_VARIABLE, Workspace
 from engine.data.prepare import PreparedData, prepare
@@ -29,7 +31,7 @@ _REPORTED_PACKAGES = ("slm-tui", "torch", "numpy", "safetensors", "tiktoken", "t
 
 
 class Stop:
-    """SIGTERM and SIGINT: while preparing they interrupt at once, while training they wait for the step's end."""
+    """SIGTERM and SIGINT: before training they interrupt at once, while training they wait for the step's end."""
 
     def __init__(self) -> None:
         self.requested = False
@@ -62,17 +64,17 @@ def train_run(run: Run, *, resume: bool) -> int:
     experiment = run.experiment()
     with run.hold_lock():
         emit = EventWriter(run.metrics)
-        emit(RunStarted(os.getpid(), socket.gethostname()))
         ended = _work(run, experiment, emit, resume=resume)
         emit(ended)
     return EXIT_CODES[ended.reason]
 
 
 def _work(run: Run, experiment: Experiment, emit: Emit, *, resume: bool) -> RunEnded:
-    """Everything between `run_started` and `run_ended`."""
+    """Everything up to `run_ended`."""
     stop = Stop()
     try:
-        from engine.device import keep_large_buffers, prepare_device  # torch: 2 s, so after the lock and its event
+        _take_device(run, experiment.hardware, emit)
+        from engine.device import keep_large_buffers, prepare_device  # torch: 2 s, so after the locks and their event
         from engine.monitor import Monitor
         from engine.train import train
 
@@ -93,6 +95,20 @@ def _work(run: Run, experiment: Experiment, emit: Emit, *, resume: bool) -> RunE
     except Exception as error:  # noqa: BLE001  whatever went wrong, the run's last word must be said
         traceback.print_exc()
         return RunEnded("failed", error=_explained(error, run))
+
+
+def _take_device(run: Run, hardware: Hardware, emit: Emit) -> None:
+    """Wait for the run's turn on its device, and say that it starts. Without a queue it starts at once."""
+    problem = None
+    if not hardware.share_device:
+        device = find_device(hardware.device)
+        try:
+            wait_for_turn(device, run, emit)
+        except OSError as error:  # no lock is worth more than the training
+            problem = f"the queue for {device.label} cannot be used, so this run waits for no other there: {error}"
+    emit(RunStarted(os.getpid(), socket.gethostname()))
+    if problem:
+        emit(Warning(problem))
 
 
 def data_of(run: Run, experiment: Experiment, emit: Emit) -> PreparedData:

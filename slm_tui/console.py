@@ -7,6 +7,7 @@ import termios
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Protocol
 
 from rich.console import Console, Group, RenderableType
@@ -18,7 +19,8 @@ from rich.text import Text
 
 from engine.contract import events
 from engine.contract.events import AnyEvent, Prepare
-from slm_tui.formats import count, decimal, duration, one_line, perplexity, printable
+from engine.contract.run import Run
+from slm_tui.formats import count, decimal, duration, one_line, perplexity, printable, shown_path
 from slm_tui.progress import Progress
 
 STATE_STYLES = {
@@ -43,7 +45,7 @@ class View(Protocol):
     def update(self, progress: Progress, new: Sequence[AnyEvent]) -> None:
         """Show the state that `new` has led to; called a few times a second."""
 
-    def stopping(self) -> None:
+    def stopping(self, progress: Progress) -> None:
         """The run has been asked to stop."""
 
     def close(self) -> None:
@@ -78,7 +80,7 @@ class LiveView:
             width = min(self._console.width, _WIDEST)
             self._live.update(panel(progress, now, width, self._stopping), refresh=True)
 
-    def stopping(self) -> None:
+    def stopping(self, progress: Progress) -> None:
         self._stopping, self._drawn = True, 0.0
 
     def close(self) -> None:
@@ -113,7 +115,9 @@ class PlainView:
 
     def update(self, progress: Progress, new: Sequence[AnyEvent]) -> None:
         for event in new:
-            if isinstance(event, events.Sample):
+            if event is progress.status.queued:
+                self._line(f"queued: {queue_line(progress.run, event)}")
+            elif isinstance(event, events.Sample):
                 self._line(f"sample at step {event.step}:\n{printable(event.text).strip()}\n")
             elif isinstance(event, events.Warning | Prepare):
                 self._preparation(event)
@@ -126,7 +130,9 @@ class PlainView:
         if last and new and isinstance(new[-1], events.Step) and self._due():
             self._line(step_line(progress, last))
 
-    def stopping(self) -> None:
+    def stopping(self, progress: Progress) -> None:
+        if progress.status.queued:
+            return  # its end is next
         self._line("stopping after this step and saving a checkpoint; ctrl+c again leaves it to finish alone")
 
     def close(self) -> None:
@@ -175,6 +181,17 @@ class _PlainPreparation:
             self._console.print(line, markup=False, soft_wrap=True)
 
 
+def queue_line(run: Run, event: events.Queued) -> str:
+    """'tiny/20261121T013355-7f3a (process 12) has cpu, 2 more come first'."""
+    if event.holder is None:
+        return f"waits for its turn on {event.device}"
+    path = Path(event.holder)
+    holder = str(Run(path)) if path.parents[1] == run.path.parents[1] else shown_path(path)
+    more = event.ahead - 1
+    also = f", and {more} more {'comes' if more == 1 else 'come'} first" if more else ""
+    return f"{one_line(holder)} (process {event.holder_pid}) has {event.device}{also}"
+
+
 def phase_line(event: Prepare) -> str:
     """'training the tokenizer: 1,200 of 20,000'."""
     done = f"{count(event.done)} of {count(event.total)}" if event.total else count(event.done)
@@ -203,11 +220,12 @@ def evaluation_line(event: events.Eval) -> str:
 def panel(progress: Progress, now: float, width: int, stopping: bool) -> RenderableType:
     """The panel at this moment."""
     status = progress.status
-    if stopping:
+    if stopping and not status.queued:
         state, hint = "stopping", "saving a checkpoint · ctrl+c again leaves it to finish alone"
     else:
-        state = status.last_word or ("training" if status.trains else "preparing" if status.pid else "starting")
-        hint = "ctrl+c stops and saves a checkpoint"
+        begun = "queued" if status.queued else "preparing" if status.pid else "starting"
+        state = status.last_word or ("training" if status.trains else begun)
+        hint = "ctrl+c cancels it" if status.queued else "ctrl+c stops and saves a checkpoint"
     title = Text.assemble(
         (progress.run.name, "bold"), (f" · {progress.run.id} · ", "dim"), (state, STATE_STYLES.get(state, "blue"))
     )
@@ -226,6 +244,8 @@ def panel(progress: Progress, now: float, width: int, stopping: bool) -> Rendera
 
 def _preparing(progress: Progress) -> RenderableType:
     event = progress.status.preparing
+    if progress.status.queued:
+        return Text(queue_line(progress.run, progress.status.queued), "dim")
     if event is None:
         return Text("preparing the data" if progress.status.pid else "starting the engine", "dim")
     return preparation_bar(event)

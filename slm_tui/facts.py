@@ -5,20 +5,19 @@ Nothing here is stored: it is all derived from the run's events, its lock and th
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
+from pathlib import Path
 from statistics import median
 
 import msgspec
 
 from engine.contract import estimates
-from engine.contract.events import Eval, Step, decode_lines
+from engine.contract.events import Eval, Step, last_events
 from engine.contract.experiment import Data, Experiment
 from engine.contract.loading import ExperimentError, Problem, check_experiment, read_text
 from engine.contract.run import Run, RunStatus, State
 from engine.contract.workspace import Workspace
 from slm_tui.formats import perplexity, shown_path
-
-_TAIL_BYTES = 16_384
 
 
 class Best(msgspec.Struct):
@@ -81,7 +80,7 @@ def best_of(run: Run, evaluation: Eval | None) -> Best | None:
 def run_facts(run: Run, status: RunStatus | None = None) -> RunFacts:
     """The facts of `run`; `status` is what its events were already read into."""
     status = status or run.status()
-    experiment = _experiment_of(run)
+    experiment = experiment_of(run)
     info = run.info()
     last = status.last_step
     return RunFacts(
@@ -116,12 +115,15 @@ def experiment_facts(workspace: Workspace) -> list[ExperimentFacts]:
     runs: dict[str, list[Run]] = {}
     for run in workspace.list_runs():  # newest first
         runs.setdefault(run.name, []).append(run)
-    return [_facts_of_file(workspace, file.stem, runs.get(file.stem, [])) for file in workspace.experiment_files()]
+    return [
+        with_runs(file_facts(file), [run_facts(run) for run in runs.get(file.stem, [])])
+        for file in workspace.experiment_files()
+    ]
 
 
-def _facts_of_file(workspace: Workspace, name: str, runs: list[Run]) -> ExperimentFacts:
-    path = workspace.experiments / f"{name}.toml"
-    facts = ExperimentFacts(name, str(path), [], runs=len(runs))
+def file_facts(path: Path) -> ExperimentFacts:
+    """What an experiment file says, or what is wrong with it; nothing of its runs."""
+    facts = ExperimentFacts(path.stem, str(path), [])
     try:
         experiment, facts.problems = check_experiment(read_text(path), shown_path(path))
     except ExperimentError as error:
@@ -132,12 +134,14 @@ def _facts_of_file(workspace: Workspace, name: str, runs: list[Run]) -> Experime
         facts.dataset, facts.tokenizer = dataset(experiment.data), tokenizer(experiment)
         facts.tokens_per_step = estimates.tokens_per_step(experiment.model, experiment.train)
         facts.max_steps = experiment.train.max_steps
-    statuses = [(run, run.status()) for run in runs]
-    if statuses:
-        facts.newest = run_facts(*statuses[0])
-        bests = [best for run, status in statuses if (best := best_of(run, status.best))]
-        facts.best = min(bests, key=lambda best: best.val_loss, default=None)
     return facts
+
+
+def with_runs(facts: ExperimentFacts, runs: Sequence[RunFacts]) -> ExperimentFacts:
+    """`facts` of a file, with those of its runs, newest first."""
+    bests = [run.best for run in runs if run.best]
+    best = min(bests, key=lambda best: best.val_loss, default=None)
+    return msgspec.structs.replace(facts, runs=len(runs), newest=runs[0] if runs else None, best=best)
 
 
 def dataset(data: Data) -> str:
@@ -160,18 +164,12 @@ def tokenizer(experiment: Experiment) -> str:
 
 def _recent_rate(run: Run) -> float | None:
     """Tokens a second, the middle one of the last steps: one step alone may be off by a tenth."""
-    try:
-        with open(run.metrics, "rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
-            tail = file.read()
-    except FileNotFoundError:
-        return None
-    steps = [event for event in decode_lines(tail) if isinstance(event, Step)]
+    steps = [event for event in last_events(run.metrics) if isinstance(event, Step)]
     rates = [step.tokens_per_second for step in steps if step.tokens_per_second is not None]
     return round(median(rates), 1) if rates else None
 
 
-def _experiment_of(run: Run) -> Experiment | None:
+def experiment_of(run: Run) -> Experiment | None:
     try:
         return run.experiment()
     except ExperimentError:  # of another version, or removed

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 UNKNOWN = "–"
+_BARS = "▁▂▃▄▅▆▇█"
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _ONE_LINE_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
@@ -40,6 +42,13 @@ def decimal(number: float | None, places: int = 3) -> str:
     if math.isinf(number):
         return "inf"
     return f"{number:.{places}f}" if abs(number) < 1000 else f"{number:,.0f}" if number < 1e7 else f"{number:.1e}"
+
+
+def percent(share: float | None) -> str:
+    """A share of 1: 7.5 %, 100 %."""
+    if share is None:
+        return UNKNOWN
+    return f"{share * 100:.0f} %" if share >= 0.0995 or share == 0 else f"{share * 100:.1f} %"
 
 
 def size(number: float | None) -> str:
@@ -77,6 +86,18 @@ def age(seconds: float | None) -> str:
     return "now"
 
 
+def sparkline(values: Sequence[float], width: int) -> str:
+    """The course of `values` in at most `width` cells, lowest to highest; the last cell is the last value."""
+    finite = [value for value in values if math.isfinite(value)]
+    if len(finite) < 2:
+        return ""
+    count = min(width, len(finite))
+    chosen = [finite[round(place * (len(finite) - 1) / (count - 1))] for place in range(count)]
+    low, high = min(chosen), max(chosen)
+    span = (high - low) or 1.0
+    return "".join(_BARS[round((value - low) / span * (len(_BARS) - 1))] for value in chosen)
+
+
 def printable(text: str) -> str:
     """`text` without the control characters by which a model's output could drive the terminal."""
     return _CONTROLS.sub("\ufffd", text)
@@ -92,4 +113,18 @@ def shown_path(path: Path) -> str:
     try:
         return str(path.relative_to(Path.cwd()))
     except (ValueError, OSError):  # elsewhere, or the current folder is gone
+        return os.fspath(path)
+
+
+def explained(error: OSError) -> str:
+    """What the system refused, and where, in words."""
+    where = f"{shown_path(Path(str(error.filename)))}: " if error.filename else ""
+    return f"{where}{(error.strerror or str(error)).lower()}"
+
+
+def home_path(path: Path) -> str:
+    """`path` in full, with ~ for the person's home."""
+    try:
+        return str(Path("~") / path.relative_to(Path.home()))
+    except (ValueError, RuntimeError):  # RuntimeError: there is no home
         return os.fspath(path)

@@ -20,7 +20,7 @@ from engine.contract.experiment import Experiment
 from engine.contract.files import replace_file
 from engine.contract.loading import ExperimentError, check_experiment, parse_experiment, read_text
 from engine.contract.overrides import apply_overrides
-from engine.contract.run import Run
+from engine.contract.run import Run, State
 from engine.contract.workspace import MIRROR_VARIABLE, Workspace
 from slm_tui.formats import shown_path
 
@@ -103,20 +103,25 @@ def resume(run: Run, overrides: Sequence[str] = (), mirror: Path | None = None) 
     return _launch(run, ("--resume",), environment)
 
 
-def stop(run: Run) -> None:
-    """Ask the engine of `run` to end after its current step, with a checkpoint.
+def stop(run: Run) -> State:
+    """Ask the engine of `run` to end: one that trains does after its current step, with a checkpoint, one that is
+    queued at once. The state it was in.
 
     Raises:
         UserError: it is not running, or not on this machine.
     """
     status = run.status()
-    if not run.is_alive():
-        raise UserError(f"{run} is not running: it is {run.state(status)}")
+    state = run.state(status)
+    if not run.is_alive() and state != "queued":
+        state = run.state()
+        more = f"; slm-tui run {run.name} --resume {run.id} goes on with it" if state == "lost" else ""
+        raise UserError(f"{run} is not running: it is {state}{more}")
     if status.host not in (None, socket.gethostname()):
         raise UserError(f"{run} runs on {status.host}, not on this machine: stop it there")
     if status.pid is None or not _is_engine_of(run, status.pid):
         raise UserError(f"{run} is just starting; try again in a moment")
     os.kill(status.pid, signal.SIGTERM)
+    return state
 
 
 def engine_environment(mirror: Path | None = None) -> Mapping[str, str]:

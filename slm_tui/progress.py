@@ -6,6 +6,7 @@ Reading is all there is to re-attaching: any process may follow any run.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from statistics import median
 
 from engine.contract import events
@@ -33,18 +34,36 @@ class Progress:
 
     def read(self) -> list[AnyEvent]:
         """Take in what has come since the last call, and return it."""
-        new = self._reader.read()
-        if self._reader.restarted:
+        new = self.poll()
+        if self.restarted:
             self._forget()
-        for event in new:
-            self._apply(event)
+        self.apply(new)
         return new
+
+    def poll(self, limit: int | None = None) -> list[AnyEvent]:
+        """What has come since the last call, from at most `limit` bytes, not taken in yet."""
+        return self._reader.read(limit)
+
+    @property
+    def restarted(self) -> bool:
+        """Whether the last `poll` found another file than before: what was taken in no longer holds."""
+        return self._reader.restarted
+
+    def leap(self) -> int:
+        """Take in all there is so far without reading every step; returns the byte up to which that is."""
+        found, end = events.glance(self.run.metrics)
+        for event in found:
+            self.status.apply(event)
+        for event in events.last_events(self.run.metrics, end):
+            self._note(event)
+        self._reader = EventReader(self.run.metrics, end)
+        return end
 
     def catch_up(self) -> None:
         """Take in all that earlier engine processes left; their last word is not that of the next one."""
         while self.read():
             pass
-        self.status.pid, self.status.trains = None, False
+        self.status.pid, self.status.queued, self.status.trains = None, None, False
         self.status.last_word, self.status.error = None, None
 
     @property
@@ -78,8 +97,13 @@ class Progress:
         pace = (last.t - first.t) / (last.step - first.step)
         return max(0.0, pace * (self.max_steps - last.step) - (now - last.t))
 
-    def _apply(self, event: AnyEvent) -> None:
-        self.status.apply(event)
+    def apply(self, new: Iterable[AnyEvent]) -> None:
+        """Take in events, in their order."""
+        for event in new:
+            self.status.apply(event)
+            self._note(event)
+
+    def _note(self, event: AnyEvent) -> None:
         if isinstance(event, events.RunStarted):
             self._first = None
             self._rates.clear()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -27,6 +28,7 @@ class Column:
     spare: int = 0
     right: bool = False
     is_state: bool = False
+    values: Sequence[Any] | None = None  # what the cells show, to sort by; None is unknown and comes last
 
     @property
     def width(self) -> int:
@@ -35,27 +37,31 @@ class Column:
 
 def print_experiments(console: Console, experiments: Sequence[ExperimentFacts]) -> None:
     """A line an experiment, then what is wrong with broken files."""
-    now = time.time()
-    newest = [facts.newest for facts in experiments]
-    _print(
-        console,
-        [
-            Column("experiment", [facts.name for facts in experiments]),
-            Column("state", [_state_of(facts) for facts in experiments], is_state=True),
-            *_best_columns([facts.best for facts in experiments]),
-            Column("params", [quantity(facts.parameters) for facts in experiments], 2, right=True),
-            Column("data", [facts.dataset or "" for facts in experiments], 4),
-            Column("tokenizer", [facts.tokenizer or "" for facts in experiments], 6),
-            Column("ran", [age(now - run.updated) if run and run.updated else "" for run in newest], 3, right=True),
-        ],
-    )
+    _print(console, experiment_columns(experiments))
     for facts in experiments:
         if facts.problems:
             more = f" (and {len(facts.problems) - 1} more; slm-tui validate)" if len(facts.problems) > 1 else ""
             console.print(Text.assemble(("broken  ", "red"), f"{facts.problems[0]}{more}"))
 
 
-def _state_of(facts: ExperimentFacts) -> str:
+def experiment_columns(experiments: Sequence[ExperimentFacts]) -> list[Column]:
+    """The columns of a list of experiments: the state is the newest run's, the figures are the best of all runs."""
+    now = time.time()
+    ran = [facts.newest.updated if facts.newest else None for facts in experiments]
+    sizes = [facts.parameters for facts in experiments]
+    return [
+        Column("experiment", [facts.name for facts in experiments]),
+        Column("state", [state_of(facts) for facts in experiments], is_state=True),
+        *_best_columns([facts.best for facts in experiments]),
+        Column("params", list(map(quantity, sizes)), 2, right=True, values=sizes),
+        Column("data", [facts.dataset or "" for facts in experiments], 4),
+        Column("tokenizer", [facts.tokenizer or "" for facts in experiments], 6),
+        _ran_column(ran, now, 3),
+    ]
+
+
+def state_of(facts: ExperimentFacts) -> str:
+    """The newest run's state in a word; "broken" where the file is."""
     if facts.problems:
         return "broken"
     return facts.newest.state if facts.newest else ""
@@ -63,27 +69,52 @@ def _state_of(facts: ExperimentFacts) -> str:
 
 def print_runs(console: Console, runs: Sequence[RunFacts]) -> None:
     """A line a run, newest first."""
-    now = time.time()
-    _print(
-        console,
-        [
-            Column("run", [run.run for run in runs]),
-            Column("state", [run.state for run in runs], is_state=True),
-            Column("step", [count(run.step) for run in runs], 1, right=True),
-            *_best_columns([run.best for run in runs]),
-            Column("tokens", [quantity(run.tokens) for run in runs], 3, right=True),
-            Column("took", [duration(run.seconds) for run in runs], 4, right=True),
-            Column("ran", [age(now - run.updated) if run.updated else "" for run in runs], 2, right=True),
-        ],
-    )
+    _print(console, [Column("run", [run.run for run in runs]), *run_columns(runs)])
+
+
+def run_columns(runs: Sequence[RunFacts]) -> list[Column]:
+    """The columns of a list of runs, but for their names."""
+    tokens, seconds = [run.tokens for run in runs], [run.seconds for run in runs]
+    return [
+        Column("state", [run.state for run in runs], is_state=True),
+        Column("step", [count(run.step) for run in runs], 1, right=True, values=[run.step for run in runs]),
+        *_best_columns([run.best for run in runs]),
+        Column("tokens", list(map(quantity, tokens)), 3, right=True, values=tokens),
+        Column("took", list(map(duration, seconds)), 4, right=True, values=seconds),
+        _ran_column([run.updated for run in runs], time.time(), 2),
+    ]
+
+
+def _ran_column(updated: Sequence[float | None], now: float, spare: int) -> Column:
+    """How long ago; `values` are such that the newest comes first."""
+    cells = [age(now - when) if when else "" for when in updated]
+    return Column("ran", cells, spare, right=True, values=[-when if when else None for when in updated])
 
 
 def _best_columns(bests: Sequence[Best | None]) -> list[Column]:
     """Perplexity and bits per byte of the best evaluation; "" where there is none."""
     return [
-        Column("val loss", [decimal(best.val_loss) if best else "" for best in bests], 5, right=True),
-        Column("perplexity", [decimal(best.perplexity, 2) if best else "" for best in bests], 1, right=True),
-        Column("bits/byte", [decimal(best.bits_per_byte) if best else "" for best in bests], 0, right=True),
+        Column(
+            "val loss",
+            [decimal(best.val_loss) if best else "" for best in bests],
+            5,
+            right=True,
+            values=[best.val_loss if best else None for best in bests],
+        ),
+        Column(
+            "perplexity",
+            [decimal(best.perplexity, 2) if best else "" for best in bests],
+            1,
+            right=True,
+            values=[best.perplexity if best else None for best in bests],
+        ),
+        Column(
+            "bits/byte",
+            [decimal(best.bits_per_byte) if best else "" for best in bests],
+            0,
+            right=True,
+            values=[best.bits_per_byte if best else None for best in bests],
+        ),
     ]
 
 

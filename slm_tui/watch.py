@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Literal
@@ -22,19 +22,21 @@ POLL_SECONDS = 0.2
 Outcome = State | Literal["left"]  # left: the person stopped watching and the run goes on
 
 
-def watch(progress: Progress, process: subprocess.Popen[bytes], view: View) -> tuple[Outcome, bool]:
+def watch(
+    progress: Progress, process: subprocess.Popen[bytes], view: View, stop: Callable[[], None]
+) -> tuple[Outcome, bool]:
     """Show the run until its engine has ended: how it ended, and whether Ctrl-C was pressed here.
 
-    The first Ctrl-C asks the engine to stop, the second stops watching.
+    The first Ctrl-C calls `stop`, which asks the engine to end; the second stops watching.
     """
-    with _counted_interrupts(process) as presses:
+    with _counted_interrupts(stop) as presses:
         told = False
         while True:
             over = process.poll() is not None  # asked before reading, so that the last words are still read
             new = progress.read()
             if presses and not told:
                 told = True
-                view.stopping()
+                view.stopping(progress)
             view.update(progress, new)
             if over and not new:
                 return _outcome(progress, bool(presses)), bool(presses)
@@ -51,8 +53,8 @@ def _outcome(progress: Progress, interrupted: bool) -> State:
 
 
 @contextmanager
-def _counted_interrupts(process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
-    """Ctrl-C, while this lasts, is counted; the first one is passed to the engine as SIGTERM.
+def _counted_interrupts(stop: Callable[[], None]) -> Iterator[list[int]]:
+    """Ctrl-C, while this lasts, is counted; the first one calls `stop`.
 
     SIGTERM and SIGHUP end this process, but in order, so that the terminal is left as it was.
     """
@@ -61,7 +63,7 @@ def _counted_interrupts(process: subprocess.Popen[bytes]) -> Iterator[list[int]]
     def count(number: int, _frame: FrameType | None) -> None:
         presses.append(number)
         if len(presses) == 1:
-            process.terminate()
+            stop()
 
     def leave(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)

@@ -42,7 +42,7 @@ max_new_tokens = 8
 def isolated_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Point every directory of the user's into `tmp_path`."""
     home = tmp_path / "home"
-    for variable in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "HF_HOME"):
+    for variable in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "HF_HOME"):
         monkeypatch.setenv(variable, str(home))
     monkeypatch.delenv("SLM_TUI_WORKSPACE", raising=False)
 

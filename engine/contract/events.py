@@ -31,10 +31,21 @@ class Event(msgspec.Struct, kw_only=True, tag_field="event", tag=_snake_case):
 
 
 class RunStarted(Event):
-    """An engine process took the run's lock: at the start, and again at each resume."""
+    """An engine process has the run's lock and its device: at the start, and again at each resume."""
 
     pid: int
     host: str
+
+
+class Queued(Event):
+    """An engine process took the run's lock and waits for its device; said again when what it waits for changes."""
+
+    pid: int
+    host: str
+    device: str
+    ahead: int  # runs that come first, the one that has the device among them
+    holder: str | None = None  # the directory of the run that has the device; None where none has told
+    holder_pid: int | None = None
 
 
 class Prepare(Event):
@@ -135,7 +146,8 @@ class Evaluated(Event):
 
 
 AnyEvent = (
-    RunStarted
+    Queued
+    | RunStarted
     | Prepare
     | Prepared
     | Step
@@ -150,6 +162,7 @@ AnyEvent = (
 )
 Emit = Callable[[Event], None]
 
+_TAIL_BYTES = 16_384
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 
@@ -208,14 +221,15 @@ class EventReader:
 
     CHUNK = 8 << 20  # bytes; a read of a huge file comes back in between, for the caller to draw
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, start: int = 0) -> None:
         self.path = path
         self.restarted = False
-        self._offset = 0
+        self._offset = start  # bytes, where a line begins
         self._inode: int | None = None
 
-    def read(self) -> list[AnyEvent]:
-        """New events, oldest first, from at most CHUNK bytes; [] where there are none (yet)."""
+    def read(self, limit: int | None = None) -> list[AnyEvent]:
+        """New events, oldest first, from at most `limit` bytes (CHUNK); [] where there are none (yet)."""
+        limit = limit or self.CHUNK
         self.restarted = False
         try:
             file = open(self.path, "rb")  # noqa: SIM115
@@ -229,9 +243,9 @@ class EventReader:
                 self._offset = 0
             self._inode = status.st_ino
             file.seek(self._offset)
-            chunk = file.read(self.CHUNK)
+            chunk = file.read(limit)
             whole = chunk.rfind(b"\n") + 1
-            if not whole and len(chunk) == self.CHUNK:  # one line longer than a chunk
+            if not whole and len(chunk) == limit:  # one line longer than a chunk
                 chunk += file.readline()
                 whole = len(chunk) if chunk.endswith(b"\n") else 0
         self._offset += whole
@@ -243,21 +257,53 @@ def decode_lines(lines: bytes) -> list[AnyEvent]:
     return [event for line in lines.splitlines() if (event := decode(line)) is not None]
 
 
+def last_events(path: Path, end: int | None = None) -> list[AnyEvent]:
+    """The events of the last 16 kB before byte `end` (the file's end): about a hundred steps."""
+    try:
+        with open(path, "rb") as file:
+            start = max(0, (file.seek(0, os.SEEK_END) if end is None else end) - _TAIL_BYTES)
+            file.seek(start)
+            tail = file.read(_TAIL_BYTES if end is None else end - start)
+    except FileNotFoundError:
+        return []
+    return decode_lines(tail)
+
+
 # the literal beginning lets the regex engine search at memory speed: 0.1 s for a million steps
 _RARE = re.compile(rb'\n\{"event":"(?!step"|system"|sample"|prepare")[^\n]*(?=\n)')
+_SAMPLE = re.compile(rb'\n\{"event":"sample"[^\n]*(?=\n)')
 
 
-def glance(path: Path) -> list[AnyEvent]:
+def glance(path: Path, start: int = 0) -> tuple[list[AnyEvent], int]:
     """The events that a list of runs needs, in the file's order: all that are rare, and the last step.
 
-    Finds them by their first bytes, where decoding every step of a long run would take seconds.
+    Finds them by their first bytes, where decoding every step of a long run would take seconds. Begins at byte
+    `start`, where a line begins; also returns the byte after the last whole line, to go on from later.
     """
+    return _found(path, start, _RARE, b'\n{"event":"step"')
+
+
+def samples_in(path: Path, end: int) -> list[Sample]:
+    """The stories written along the way before byte `end`, found as `glance` finds what it looks for."""
+    return [event for event in _found(path, 0, _SAMPLE, None, end)[0] if isinstance(event, Sample)]
+
+
+def _found(
+    path: Path, start: int, wanted: re.Pattern[bytes], last: bytes | None, end: int | None = None
+) -> tuple[list[AnyEvent], int]:
+    """The events that `wanted` matches (its match begins with the newline before a line), and the last one that
+    begins with `last`."""
     try:
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            lines = {0: data[: data.find(b"\n") + 1]}
-            lines.update((match.start() + 1, match[0][1:]) for match in _RARE.finditer(data))
-            start = data.rfind(b'\n{"event":"step"', 0, data.rfind(b"\n") + 1) + 1
-            lines[start] = data[start : data.find(b"\n", start) + 1]
+            end = data.rfind(b"\n", 0, len(data) if end is None else end) + 1
+            if end <= start:
+                return [], min(start, end)
+            lines = {} if start else {0: data[: data.find(b"\n") + 1]}
+            before = max(start - 1, 0)  # the newline before the first line
+            lines.update((match.start() + 1, match[0][1:]) for match in wanted.finditer(data, before, end))
+            found = data.rfind(last, before, end) if last else -1
+            if found >= 0:
+                lines[found + 1] = data[found + 1 : data.find(b"\n", found + 1) + 1]
     except (FileNotFoundError, ValueError):  # ValueError: an empty file cannot be mapped
-        return []
-    return decode_lines(b"\n".join(line for _, line in sorted(lines.items())))
+        return [], 0
+    return decode_lines(b"\n".join(line for _, line in sorted(lines.items()))), end

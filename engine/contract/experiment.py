@@ -125,7 +125,7 @@ class Hardware(Table, frozen=True):
     ] = "auto"
     memory_fraction: Annotated[Share | None, Meta(description="of the GPU's memory, reserved at the start")] = None
     num_threads: Annotated[Count | None, Meta(description="CPU threads; all cores by default")] = None
-    share_device: Annotated[bool, Meta(description="do not wait for other runs on the device")] = False
+    share_device: Annotated[bool, Meta(description="do not queue with other runs for the device")] = False
 
 
 class SampleTranslate(Table, frozen=True):

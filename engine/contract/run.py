@@ -123,7 +123,7 @@ class Run:
 
     def status(self) -> RunStatus:
         """What the events say, without every step: enough for a list."""
-        return RunStatus.of(events.glance(self.metrics))
+        return RunStatus.of(events.glance(self.metrics)[0])
 
     def state(self, status: RunStatus | None = None) -> State:
         """The run's state now, derived from its events and its lock."""
@@ -134,7 +134,9 @@ class Run:
             return "queued"
         if not self.is_alive():
             return self.status().last_word or "lost"  # it may have ended since its events were read
-        return "training" if status.trains else "preparing" if status.pid else "queued"
+        if status.pid is None or status.queued:
+            return "queued"
+        return "training" if status.trains else "preparing"
 
 
 @dataclass
@@ -145,7 +147,8 @@ class RunStatus:
     host: str | None = None
     started: float | None = None  # unix seconds, first start
     updated: float | None = None
-    seconds: float = 0.0  # that engine processes worked on it, without the time between a stop and a resume
+    seconds: float = 0.0  # that engine processes worked on it, not those in a queue or between a stop and a resume
+    queued: events.Queued | None = None  # what it waits for, while it does
     trains: bool = False
     last_word: events.EndReason | None = None
     error: str | None = None
@@ -170,13 +173,16 @@ class RunStatus:
 
     def apply(self, event: AnyEvent) -> None:
         """Take in the next event."""
-        if self.updated is not None and not isinstance(event, events.RunStarted):
+        begins = isinstance(event, events.RunStarted | events.Queued)
+        if self.updated is not None and self.queued is None and not begins:
             self.seconds += event.t - self.updated
         self.updated = event.t
-        if isinstance(event, events.RunStarted):
+        if isinstance(event, events.RunStarted | events.Queued):
             self.pid, self.host = event.pid, event.host
-            self.started = self.started or event.t
             self.trains, self.last_word, self.error = False, None, None
+            self.queued = event if isinstance(event, events.Queued) else None
+            if self.queued is None:
+                self.started = self.started or event.t
         elif isinstance(event, events.Prepare):
             self.preparing = event
         elif isinstance(event, events.Prepared):
@@ -191,4 +197,4 @@ class RunStatus:
         elif isinstance(event, events.Warning):
             self.warnings.append(event.message)
         elif isinstance(event, events.RunEnded):
-            self.last_word, self.error = event.reason, event.error
+            self.last_word, self.error, self.queued = event.reason, event.error, None

@@ -65,10 +65,16 @@ class Workspace:
         raise UserError(f"no experiment {name!r} in {self.experiments}{_suggestion(name, names)}")
 
     def new_run(self, name: str) -> Run:
-        """Make the directory of a new run of the experiment `name`."""
-        started = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S")
+        """Make the directory of a new run of the experiment `name`. Its id is greater than those of earlier runs,
+        also within a second: runs queue in the order of their ids."""
+        folder = self.runs / valid_name(name)
         while True:
-            path = self.runs / valid_name(name) / f"{started}-{secrets.token_hex(2)}"
+            started = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S")
+            newest = max((run.id for run in self.list_runs() if run.id.startswith(started)), default=None)
+            suffix = int(newest[-4:], 16) + 1 + secrets.randbelow(256) if newest else secrets.randbelow(0x8000)
+            if suffix > 0xFFFF:  # hundreds in a second: the next one has room again
+                continue
+            path = folder / f"{started}-{suffix:04x}"
             try:
                 path.mkdir(parents=True)
             except FileExistsError:

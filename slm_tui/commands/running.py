@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -39,9 +39,9 @@ class _NewRun:
     workspace: Workspace
     planned: launcher.Planned
 
-    def launch(self, mirror: Path | None) -> tuple[Progress, subprocess.Popen[bytes]]:
+    def launch(self, mirror: Path | None) -> _Started:
         run, process = launcher.start(self.workspace, self.planned, mirror)
-        return Progress(run), process
+        return _Started(Progress(run), process)
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,36 @@ class _Resumption:
     run: Run
     overrides: Sequence[str]
 
-    def launch(self, mirror: Path | None) -> tuple[Progress, subprocess.Popen[bytes]]:
+    def launch(self, mirror: Path | None) -> _Started:
         progress = Progress(self.run)
         progress.catch_up()  # before the engine adds to it
-        return progress, launcher.resume(self.run, self.overrides, mirror)
+        return _Started(progress, launcher.resume(self.run, self.overrides, mirror))
+
+
+@dataclass(frozen=True, eq=False)
+class _Started:
+    """A run that this process started, and its engine."""
+
+    progress: Progress
+    process: subprocess.Popen[bytes]
+
+    @property
+    def run(self) -> Run:
+        return self.progress.run
+
+    @property
+    def has_spoken(self) -> bool:
+        """Whether its engine has written an event: it trains, or has its place in the queue."""
+        return self.run.status().pid == self.process.pid
+
+    def cancel(self) -> bool:
+        """End it, if it has not begun to train; whether it was so."""
+        status = self.run.status()
+        waits = status.queued is not None or status.pid != self.process.pid
+        if waits and self.process.poll() is None:
+            self.process.terminate()
+            return True
+        return False
 
 
 def run(
@@ -69,7 +95,8 @@ def run(
 ) -> None:
     """Train, and watch it.
 
-    Several experiments run one after the other. The run goes on if this terminal goes away.
+    A run waits while another has its device, so several experiments run one after the other. They go on if this
+    terminal goes away.
     """
     workspace = workspace_of(context)
     changes = [*(overrides or []), *([f'hardware.device="{checked_device(device)}"'] if device else [])]
@@ -79,28 +106,22 @@ def run(
     else:
         starts = [_NewRun(workspace, launcher.plan(workspace, name, changes)) for name in names]
     if detach:
-        _detach(starts, mirror, json)
+        _detach(_start_all(starts, mirror, settle=True), json)
         return
-    facts, codes = [], []
-    for start in starts:
-        ended, code, interrupted = _run_and_watch(start, mirror, json)
-        facts.append(ended)
-        codes.append(code)
-        if interrupted:
-            break
+    facts, codes = _watch_all(_start_all(starts, mirror, settle=len(starts) > 1), json)
     if json:
         print_json(facts[0] if len(starts) == 1 else facts)
     raise typer.Exit(EXIT_FAILED if EXIT_FAILED in codes else max(codes))
 
 
 def stop(context: typer.Context, reference: RunReference, json: Json = False) -> None:
-    """End a run after its current step, with a checkpoint."""
+    """End a run after its current step, with a checkpoint; one that is queued is cancelled."""
     from slm_tui.summary import print_summary
     from slm_tui.watch import POLL_SECONDS
 
     target = workspace_of(context).find_run(reference)
-    launcher.stop(target)
-    say(f"{target} ends after its current step …")
+    was = launcher.stop(target)
+    say(f"{target} was queued: cancelled" if was == "queued" else f"{target} ends after its current step …")
     while target.is_alive():
         time.sleep(POLL_SECONDS)
     facts = run_facts(target)
@@ -110,27 +131,79 @@ def stop(context: typer.Context, reference: RunReference, json: Json = False) ->
         print_summary(console(), target, facts)
 
 
-def _run_and_watch(start: _NewRun | _Resumption, mirror: Path | None, json: bool) -> tuple[RunFacts, int, bool]:
-    """Run to the end: the facts, the exit code, and whether the person pressed Ctrl-C."""
+def _start_all(starts: Sequence[_NewRun | _Resumption], mirror: Path | None, *, settle: bool) -> list[_Started]:
+    """Start every engine; with `settle` each only once the one before it has its place in the queue."""
+    from slm_tui.watch import POLL_SECONDS
+
+    started: list[_Started] = []
+    try:
+        for start in starts:
+            started.append(start.launch(mirror))
+            while settle and not started[-1].has_spoken and started[-1].process.poll() is None:
+                time.sleep(POLL_SECONDS)
+    except BaseException:  # Ctrl-C, or one that cannot start: the others do not go on unseen
+        for each in started:
+            each.process.terminate()
+        raise
+    return started
+
+
+def _watch_all(started: Sequence[_Started], json: bool) -> tuple[list[RunFacts], list[int]]:
+    """Watch the runs to their ends, in their order: facts and exit codes.
+
+    A Ctrl-C ends the one that is watched, and those that are queued before it, so that none of them gets its turn.
+    """
+    facts, codes = [], []
+    cancelled: list[_Started] = []
+    for index, each in enumerate(started):
+        later = started[index + 1 :]
+
+        def stop(each: _Started = each, later: Sequence[_Started] = later) -> None:
+            cancelled.extend([other for other in later if other.cancel()])
+            each.process.terminate()
+
+        ended, code, interrupted = _watch_one(each, stop, json)
+        facts.append(ended)
+        codes.append(code)
+        if interrupted:
+            facts += [_leave(other, other in cancelled) for other in later]
+            codes += [EXIT_STOPPED] * len(later)
+            break
+    return facts, codes
+
+
+def _watch_one(each: _Started, stop: Callable[[], None], json: bool) -> tuple[RunFacts, int, bool]:
+    """Watch a run to its end: the facts, the exit code, and whether the person pressed Ctrl-C."""
     from slm_tui.console import view_on
     from slm_tui.summary import print_summary
     from slm_tui.watch import watch
 
     out = console(stderr=json)
-    progress, process = start.launch(mirror)
     view = view_on(out)
     try:
-        outcome, interrupted = watch(progress, process, view)
+        outcome, interrupted = watch(each.progress, each.process, view, stop)
     finally:
         view.close()
-    facts = run_facts(progress.run, progress.status)
+    facts = run_facts(each.run, each.progress.status)
     if outcome == "left":
-        say(f"{progress.run} stops by itself; slm-tui show {progress.run.id} tells when it has")
+        say(f"{each.run} stops by itself; slm-tui show {each.run.id} tells when it has")
         return facts, EXIT_STOPPED, True
     facts.state = outcome
     if not json or outcome not in ("finished", "early_stopped"):
-        print_summary(out, progress.run, facts, process.returncode)
+        print_summary(out, each.run, facts, each.process.returncode)
     return facts, _exit_code(outcome), interrupted
+
+
+def _leave(each: _Started, cancelled: bool) -> RunFacts:
+    """Say what becomes of a run that is watched no more."""
+    if cancelled:
+        each.process.wait()
+        say(f"{each.run} was queued: cancelled")
+    elif each.process.poll() is None:  # on another device
+        say(f"{each.run} goes on; slm-tui stop {each.run.id} ends it")
+    else:
+        say(f"{each.run} is {each.run.state()}")
+    return run_facts(each.run)
 
 
 def _exit_code(outcome: State) -> int:
@@ -139,27 +212,25 @@ def _exit_code(outcome: State) -> int:
     return 0 if outcome in ("finished", "early_stopped") else EXIT_FAILED
 
 
-def _detach(starts: Sequence[_NewRun | _Resumption], mirror: Path | None, json: bool) -> None:
-    """Start one run, and wait only until its engine has taken the lock."""
+def _detach(started: Sequence[_Started], json: bool) -> None:
+    """Name the runs, and tell of those that ended at once."""
     from slm_tui.summary import last_lines
-    from slm_tui.watch import POLL_SECONDS
 
-    if len(starts) > 1:
-        raise UserError("--detach starts one run; several that run one after the other need someone to start the next")
-    progress, process = starts[0].launch(mirror)
-    run = progress.run
-    while not run.is_alive() and process.poll() is None:
-        time.sleep(POLL_SECONDS)
-    if process.returncode not in (None, 0):
-        progress.catch_up()
-        said = run.status().error or "\n".join(last_lines(run.log)) or f"exit status {process.returncode}"
-        say(f"{run} ended at once:\n{said}")
+    ended = [each for each in started if each.process.poll() not in (None, 0)]
+    going = [each for each in started if each not in ended]
+    for each in ended:
+        said = each.run.status().error or "\n".join(last_lines(each.run.log))
+        say(f"{each.run} ended at once:\n{said or f'exit status {each.process.returncode}'}")
+    if json and going:
+        documents = [{"run": str(each.run), "path": str(each.run.path), "pid": each.process.pid} for each in going]
+        print_json(documents[0] if len(started) == 1 else documents)
+    elif going:
+        for each in going:
+            print(each.run)
+        which = going[0].run.id if len(going) == 1 else "RUN"
+        say(f"slm-tui show {which} says how far it is, slm-tui stop {which} ends it")
+    if ended:
         raise typer.Exit(EXIT_FAILED)
-    if json:
-        print_json({"run": str(run), "path": str(run.path), "pid": process.pid})
-    else:
-        print(run)
-        say(f"slm-tui show {run.id} says how far it is, slm-tui stop {run.id} ends it")
 
 
 def _unfinished(workspace: Workspace, references: Sequence[str]) -> list[Run]:

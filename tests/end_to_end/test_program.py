@@ -67,6 +67,69 @@ def test_several_experiments_run_one_after_the_other_into_one_json_document(prog
         assert summary["best"]["perplexity"] > 1 and summary["parameters"] > 0 and summary["tokens_per_second"] > 0
 
 
+def test_one_that_fails_does_not_keep_the_others_from_their_turn(program: Program, workspace: Workspace) -> None:
+    broken = (workspace.experiments / "tiny.toml").read_text(encoding="utf-8")
+    broken = broken.replace('source = "builtin"', 'source = "files"\nfiles = ["nowhere.txt"]')
+    (workspace.experiments / "broken.toml").write_text(broken, encoding="utf-8")
+    result = program("run", "broken", "tiny", "--json", "--set", "train.max_steps=8")
+    assert result.returncode == 1
+    assert [facts["state"] for facts in json.loads(result.stdout)] == ["failed", "finished"]
+
+
+def test_ctrl_c_stops_the_first_of_several_and_cancels_those_behind_it(
+    program: Program, terminal: Callable[..., Terminal], workspace: Workspace
+) -> None:
+    before = len(workspace.list_runs())
+    screen = terminal("run", "tiny", "tiny", "tiny", *ENDLESS)
+    wait_for(lambda: len(workspace.list_runs()) == before + 3, "the runs' directories")
+    last, middle, first = workspace.list_runs()[:3]
+    wait_for(lambda: first.status().last_step is not None and last.status().pid is not None, "a full queue")
+    assert [run.state() for run in (first, middle, last)] == ["training", "queued", "queued"]
+    assert [facts["state"] for facts in json.loads(program("runs", "--json").stdout)[:2]] == ["queued", "queued"]
+    screen.until("time left")
+    screen.press("\x03")
+    assert screen.finish() == 130
+    assert "tiny stopped" in screen.text
+    for run in (middle, last):
+        assert f"{run} was queued: cancelled" in screen.text
+        assert (run.state(), run.status().started) == ("stopped", None)
+    assert (first.checkpoints / "last" / "model.safetensors").exists()
+
+
+def test_a_queued_run_is_shown_as_such_and_can_be_stopped(
+    program: Program, terminal: Callable[..., Terminal], workspace: Workspace
+) -> None:
+    before = len(workspace.list_runs())
+    detached = program("run", "tiny", "tiny", "tiny", "--detach", *ENDLESS)
+    assert detached.returncode == 0, detached.stderr
+    last, middle, first = workspace.list_runs()[:3]
+    assert len(workspace.list_runs()) == before + 3
+    assert detached.stdout.split() == [str(first), str(middle), str(last)]
+    screen = terminal("run", "tiny", "--set", "train.max_steps=8")
+    screen.until("and 2 more come first")
+    for run in (middle, last):
+        stopped = program("stop", run.id)
+        assert stopped.returncode == 0
+        assert f"{run} was queued: cancelled" in stopped.stderr and "tiny stopped" in stopped.stdout
+    newest_run = newest(workspace)
+    assert newest_run.state() == "queued"
+    assert program("stop", first.id).returncode == 0
+    assert screen.finish() == 0
+    assert "tiny finished" in screen.text and newest_run.state() == "finished"
+
+
+def test_ctrl_c_cancels_a_queued_run(program: Program, terminal: Callable[..., Terminal], workspace: Workspace) -> None:
+    assert program("run", "tiny", "--detach", *ENDLESS).returncode == 0
+    holding = newest(workspace)
+    screen = terminal("run", "tiny", *ENDLESS)
+    screen.until("ctrl+c cancels it")
+    screen.press("\x03")
+    assert screen.finish() == 130
+    assert "tiny stopped" in screen.text and holding.is_alive()
+    assert (newest(workspace).state(), newest(workspace).status().started) == ("stopped", None)
+    assert program("stop", holding.id).returncode == 0
+
+
 def test_ctrl_c_stops_with_a_checkpoint_and_resume_goes_on(
     program: Program, terminal: Callable[..., Terminal], workspace: Workspace
 ) -> None:

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support import engine, events_of, start_engine, wait_for
+from support import engine, events_of, start_engine, taken_device, wait_for
 
-from engine.contract.events import Prepare, Prepared, RunEnded, RunStarted
+from engine.contract.events import Prepare, Prepared, Queued, RunEnded, RunStarted, Warning
 from engine.contract.run import Run
 from engine.session import evaluate_run
 
@@ -51,6 +51,62 @@ def test_a_stop_while_preparing_ends_at_once_and_leaves_no_half_data(new_run: Ne
     assert process.wait(timeout=60) == 130
     assert run.state() == "stopped"
     assert not [path for path in (tmp_path / "data").iterdir() if path.is_dir()]
+
+
+def test_a_run_that_waits_for_its_device_is_small_and_ends_at_once_when_cancelled(
+    new_run: NewRun, tmp_path: Path
+) -> None:
+    first, second = new_run(), new_run()
+    with taken_device(first):
+        process = start_engine(second)
+        wait_for(lambda: second.status().pid == process.pid, "its place in the queue")
+        assert second.state() == "queued"
+        if sys.platform.startswith("linux"):
+            assert "libtorch" not in Path(f"/proc/{process.pid}/maps").read_text()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 130
+    assert [type(event) for event in events_of(second)] == [Queued, RunEnded]
+    assert (second.state(), second.status().seconds) == ("stopped", 0.0)
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_resumed_run_waits_its_turn_too(new_run: NewRun) -> None:
+    first, second = new_run("train.max_steps=6"), new_run("train.max_steps=8")
+    assert engine(first) == 0
+    with taken_device(second) as holder:
+        process = start_engine(first, "--resume")
+        wait_for(lambda: first.status().pid == process.pid, "its place in the queue")
+        assert first.state() == "queued"
+        holder.communicate()
+        assert process.wait(timeout=120) == 0
+    assert (first.state(), first.status().step) == ("finished", 6)
+
+
+def test_a_run_that_shares_its_device_waits_for_none_and_holds_up_none(new_run: NewRun) -> None:
+    held = new_run()
+    sharing = new_run("hardware.share_device=true", "train.grad_accum_steps=100000")
+    with taken_device(held) as holder:
+        process = start_engine(sharing)
+        try:
+            wait_for(lambda: sharing.state() == "training", "training while the device is taken")
+            holder.communicate()
+            with taken_device(held):
+                assert sharing.state() == "training"
+        finally:
+            process.kill()
+            process.wait()
+    assert not any(isinstance(event, Queued) for event in events_of(sharing))
+
+
+def test_without_a_queue_a_run_trains_all_the_same_and_says_so(new_run: NewRun, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.write_text("a file where a folder must be")
+    run = new_run("train.max_steps=5")
+    assert engine(run) == 0
+    started, warning, *_ = events_of(run)
+    assert isinstance(started, RunStarted)
+    assert isinstance(warning, Warning)
+    assert "the queue for cpu cannot be used" in warning.message and str(home) in warning.message
 
 
 def test_a_second_run_uses_the_data_of_the_first(new_run: NewRun) -> None:

@@ -1,8 +1,8 @@
 """A process that behaves towards the outside as an engine does, and trains nothing.
 
-    python stand_in.py RUN_DIRECTORY [--host NAME] [--silent]
+    python stand_in.py RUN_DIRECTORY [--host NAME] [--silent | --queued]
 
-Takes the run's lock, writes `run_started` (not with --silent), says "ready" on stdout, and waits for SIGTERM,
+Takes the run's lock, writes `run_started` (or nothing, or `queued`), says "ready" on stdout, and waits for SIGTERM,
 upon which it writes `run_ended`.
 """
 
@@ -14,7 +14,7 @@ import socket
 import sys
 from pathlib import Path
 
-from engine.contract.events import EventWriter, RunEnded, RunStarted
+from engine.contract.events import EventWriter, Queued, RunEnded, RunStarted
 from engine.contract.run import Run
 
 
@@ -24,7 +24,9 @@ def main() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     with run.hold_lock():
         emit = EventWriter(run.metrics)
-        if "--silent" not in sys.argv:
+        if "--queued" in sys.argv:
+            emit(Queued(pid=os.getpid(), host=host, device="cpu", ahead=1))
+        elif "--silent" not in sys.argv:
             emit(RunStarted(pid=os.getpid(), host=host))
         print("ready", flush=True)
         signal.sigwait({signal.SIGTERM})

@@ -135,7 +135,7 @@ def test_schema_is_one_json_document(program: Program) -> None:
         (["run", "tiny", "--device", "gpu"], "wants auto, cpu, mps, cuda or cuda:N"),
         (["run", "tiny", "--mirror", "nowhere"], "no such folder"),
         (["run", "tiny", "--resume"], "tiny has no run yet"),
-        (["run", "tiny", "tiny", "--detach"], "starts one run"),
+        (["run", "tiny", "tinny"], "did you mean tiny?"),
         (["run"], "Missing argument"),
         (["rum"], "Did you mean 'run'"),
         (["show", "tinny"], "did you mean tiny?"),

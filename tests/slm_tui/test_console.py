@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from pathlib import Path
 
 from rich.console import Console
 
-from engine.contract.events import Eval, EventWriter, Prepare, Prepared, RunStarted, Sample, Step, Warning
+from engine.contract.events import Eval, EventWriter, Prepare, Prepared, Queued, RunStarted, Sample, Step, Warning
 from engine.contract.run import Run
 from slm_tui.console import PlainView, panel, preparation_shown, view_on
 from slm_tui.progress import Progress
@@ -47,6 +48,38 @@ def test_the_panel_of_a_preparing_run_shows_phase_and_count(new_run: Callable[..
     lines = drawn(read(new_run([STARTED, Prepare(phase="train tokenizer", done=1200, total=20_000)])), 80)
     text = "\n".join(lines)
     assert "preparing" in text and "train tokenizer" in text and "1,200 / 20,000" in text
+
+
+def test_the_panel_of_a_queued_run_shows_what_it_waits_for(new_run: Callable[..., Run]) -> None:
+    holder = new_run()
+    waiting = Queued(pid=2, host="here", device="cuda:0", ahead=3, holder=str(holder.path), holder_pid=12)
+    text = "\n".join(drawn(read(new_run([waiting])), 80))
+    assert "queued" in text and "ctrl+c cancels it" in text
+    assert f"{holder} (process 12) has cuda:0, and 2 more come first" in text
+    assert "preparing" in "\n".join(drawn(read(new_run([waiting, STARTED])), 80))
+
+
+def test_a_queued_run_says_plainly_what_it_waits_for_and_a_started_one_what_it_does(
+    new_run: Callable[..., Run], tmp_path: Path
+) -> None:
+    run = new_run()
+    unknown = Queued(pid=2, host="here", device="cpu", ahead=1)
+    elsewhere = Queued(pid=2, host="here", device="cpu", ahead=2, holder=str(tmp_path / "runs/a/1"), holder_pid=12)
+    out = io.StringIO()
+    progress, writer, view = Progress(run), EventWriter(run.metrics), PlainView(Console(file=out, width=80))
+    for event in (unknown, elsewhere):
+        writer(event)
+        view.update(progress, progress.read())
+    view.stopping(progress)
+    for event in (unknown, STARTED, Prepare(phase="read", done=0)):  # read at once, by one who comes later
+        writer(event)
+    view.update(progress, progress.read())
+    writer.close()
+    assert out.getvalue().splitlines() == [
+        "queued: waits for its turn on cpu",
+        f"queued: {tmp_path / 'runs/a/1'} (process 12) has cpu, and 1 more comes first",
+        "read",
+    ]
 
 
 def test_the_panel_says_that_it_is_stopping(new_run: Callable[..., Run]) -> None:

@@ -5,31 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support import stand_in
 
 from engine.contract.errors import UserError
 from engine.contract.events import RunEnded, RunStarted
 from engine.contract.run import Run
 from engine.contract.workspace import Workspace
 from slm_tui import launcher
-
-STAND_IN = Path(__file__).with_name("stand_in.py")
-
-
-@contextmanager
-def stand_in(run: Run, *options: str) -> Iterator[subprocess.Popen[str]]:
-    """A process that holds the run's lock, as an engine would."""
-    command = [sys.executable, str(STAND_IN), str(run.path), *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None and process.stdout.readline() == "ready\n"
-        try:
-            yield process
-        finally:
-            process.terminate()
 
 
 def test_a_plan_holds_the_overrides_and_makes_nothing(workspace: Workspace) -> None:
@@ -79,9 +65,28 @@ def test_stopping_ends_a_live_engine(new_run: Callable[..., Run]) -> None:
     run = new_run()
     with stand_in(run) as process:
         assert run.is_alive()
-        launcher.stop(run)
+        assert launcher.stop(run) == "preparing"
         assert process.wait(timeout=20) == 0
     assert run.state() == "stopped"
+
+
+def test_stopping_cancels_a_queued_run(new_run: Callable[..., Run]) -> None:
+    run = new_run()
+    with stand_in(run, "--queued") as process:
+        assert launcher.stop(run) == "queued"
+        assert process.wait(timeout=20) == 0
+    assert run.state() == "stopped"
+
+
+def test_stopping_a_lost_run_says_how_to_go_on_with_it(new_run: Callable[..., Run]) -> None:
+    run = new_run([RunStarted(pid=1, host="here")])
+    with pytest.raises(UserError, match=f"it is lost; slm-tui run tiny --resume {run.id} goes on with it"):
+        launcher.stop(run)
+
+
+def test_a_run_that_was_launched_just_now_is_starting_and_not_lost(new_run: Callable[..., Run]) -> None:
+    with pytest.raises(UserError, match="is just starting; try again in a moment"):
+        launcher.stop(new_run())
 
 
 def test_stopping_a_run_that_has_ended_is_an_error(new_run: Callable[..., Run]) -> None:

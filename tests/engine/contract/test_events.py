@@ -26,6 +26,7 @@ from engine.contract.events import (
     EventWriter,
     Prepare,
     Prepared,
+    Queued,
     Resumed,
     RunEnded,
     RunStarted,
@@ -36,9 +37,11 @@ from engine.contract.events import (
     decode,
     encode,
     glance,
+    samples_in,
 )
 
 ONE_OF_EACH: list[Event] = [
+    Queued(1, "host", "cpu", 1, "/runs/tiny/1", 2),
     RunStarted(1, "host"),
     Prepare("tokenize", 1, None),
     Prepared("data/x", 300, 1000, 100, False),
@@ -291,7 +294,7 @@ def test_a_million_lines_are_read_whole(path: Path) -> None:
         total += sum(event.step for event in events)  # type: ignore[union-attr, misc]
     assert (count, total) == (1_000_000, sum(range(1_000_000)))
     begun = time.process_time()
-    assert steps(glance(path)) == [0, 999_999]
+    assert steps(glance(path)[0]) == [0, 999_999]
     assert time.process_time() - begun < 1, "a glance decodes no steps"
 
 
@@ -334,11 +337,11 @@ def mixed(count: int) -> bytes:
 )
 def test_a_glance_sees_what_a_full_read_sees(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    assert glance(path) == rare_and_last_step(read_all(path))
+    assert glance(path)[0] == rare_and_last_step(read_all(path))
 
 
 def test_a_glance_at_no_file_sees_nothing(path: Path) -> None:
-    assert glance(path) == []
+    assert glance(path) == ([], 0)
 
 
 def test_threads_may_share_a_writer(path: Path) -> None:
@@ -359,3 +362,30 @@ def test_threads_may_share_a_writer(path: Path) -> None:
 
 def test_numbers_that_are_none_are_written_as_null() -> None:
     assert msgspec.json.decode(encode(Step(1, None, 1.0, None, 1)))["loss"] is None
+
+
+def test_a_glance_goes_on_where_the_last_one_ended(path: Path) -> None:
+    path.write_bytes(mixed(35))
+    first, end = glance(path)
+    with open(path, "ab") as file:
+        file.write(encode(step(90)) + encode(RunEnded("stopped")) + encode(step(91)) + encode(step(92))[:-1])
+    more, end = glance(path, end)
+    assert [type(event) for event in more] == [RunEnded, Step] and steps(more) == [91]
+    assert glance(path, end) == ([], end)
+    assert rare_and_last_step(read_all(path)) == [e for e in first if not isinstance(e, Step) or e is first[0]] + more
+
+
+def test_samples_are_found_without_reading_steps(path: Path) -> None:
+    path.write_bytes(mixed(35) + encode(Sample(3, "p", "t"))[:-1])
+    wanted = [event for event in read_all(path) if isinstance(event, Sample)]
+    assert wanted and samples_in(path, path.stat().st_size) == wanted
+    assert samples_in(path, 10) == []
+
+
+def test_a_read_takes_no_more_than_its_limit(path: Path) -> None:
+    path.write_bytes(mixed(35))
+    reader, events = EventReader(path), []
+    while new := reader.read(400):
+        assert len(new) < 10
+        events.extend(new)
+    assert events == read_all(path)

@@ -23,6 +23,7 @@ from engine.contract.events import (
     EventWriter,
     Prepare,
     Prepared,
+    Queued,
     Resumed,
     RunEnded,
     RunStarted,
@@ -33,6 +34,7 @@ from engine.contract.run import Run, RunInfo, RunStatus
 from engine.contract.workspace import Workspace
 
 STARTED, PREPARED = RunStarted(1, "host"), Prepared("data/x", 300, 1000, 100, False)
+QUEUED = Queued(1, "host", "cpu", 1)
 
 
 @pytest.fixture
@@ -97,6 +99,28 @@ def test_a_live_run_prepares_and_then_trains_and_is_lost_when_killed(run: Run) -
         process.wait()
         assert not run.is_alive()
         assert run.state() == "lost"
+
+
+def test_a_run_that_waits_for_its_device_is_queued_until_it_starts(run: Run) -> None:
+    with engine(run) as process:
+        long_ago(run)
+        say(run, QUEUED)
+        assert run.state() == "queued"
+        assert (run.status().pid, run.status().host, run.status().started) == (1, "host", None)
+        say(run, STARTED)
+        assert run.state() == "preparing"
+        assert run.status().queued is None
+        say(run, RunEnded("stopped"), QUEUED)
+        assert run.state() == "queued", "a resumed one waits as well"
+        process.kill()
+        process.wait()
+        assert run.state() == "lost"
+
+
+def test_a_run_that_is_cancelled_in_the_queue_is_stopped(run: Run) -> None:
+    say(run, QUEUED, RunEnded("stopped"))
+    assert run.state() == "stopped"
+    assert run.status().queued is None
 
 
 @pytest.mark.parametrize("reason", get_args(EndReason))
@@ -205,6 +229,23 @@ def test_the_time_between_a_stop_and_a_resume_is_not_counted() -> None:
         ]
     )
     assert (status.seconds, status.started, status.updated) == (45.0, 100.0, 1005.0)
+
+
+def test_the_time_in_a_queue_is_not_counted() -> None:
+    status = RunStatus.of(
+        [
+            Queued(1, "h", "cpu", 2, t=100.0),
+            Queued(1, "h", "cpu", 1, t=150.0),
+            RunStarted(1, "h", t=200.0),
+            RunEnded("stopped", t=210.0),
+            Queued(2, "h", "cpu", 1, t=300.0),
+            RunEnded("stopped", t=400.0),
+            Queued(3, "h", "cpu", 1, t=500.0),
+            RunStarted(3, "h", t=600.0),
+            RunEnded("finished", t=605.0),
+        ]
+    )
+    assert (status.seconds, status.started, status.updated) == (15.0, 200.0, 605.0)
 
 
 def test_run_json_comes_back_as_written(run: Run) -> None:

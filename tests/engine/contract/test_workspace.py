@@ -25,6 +25,12 @@ def workspace(tmp_path: Path) -> Workspace:
     return Workspace(tmp_path)
 
 
+def test_runs_made_in_the_same_second_are_in_the_order_of_their_ids(workspace: Workspace) -> None:
+    runs = [workspace.new_run(name) for name in ("quickstart", "other") * 20]
+    assert [run.id for run in runs] == sorted(run.id for run in runs)
+    assert len({run.id for run in runs}) == 40
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from slm_tui.commands import files, looking, machine, running, stories
+from slm_tui.commands import comparing, files, looking, machine, running, stories
 
 app = typer.Typer(
     name="slm-tui",
@@ -26,6 +26,7 @@ for name, function in (  # in the order of the help
     ("list", looking.list_experiments),
     ("runs", looking.runs),
     ("show", looking.show),
+    ("compare", comparing.compare),
     ("generate", stories.generate),
     ("evaluate", stories.evaluate),
     ("prepare", stories.prepare),
@@ -61,5 +62,8 @@ def slm_tui(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
+    """Without a command: the dashboard."""
     if context.invoked_subcommand is None:
-        print(context.get_help())
+        from slm_tui.app import open_dashboard
+
+        open_dashboard(workspace)

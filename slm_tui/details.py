@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,15 +11,15 @@ import msgspec
 from engine.contract import estimates
 from engine.contract.experiment import Experiment
 from engine.contract.loading import ExperimentError
-from engine.contract.run import Run
+from engine.contract.run import Run, RunStatus
 from engine.contract.workspace import Workspace
 from slm_tui.facts import RunFacts, dataset, parameters, run_facts, tokenizer
-from slm_tui.formats import age, count, decimal, duration, quantity, size
+from slm_tui.formats import age, count, decimal, duration, printable, quantity, size
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-_TABLES = ("data", "tokenizer", "model", "train", "hardware", "sampling")
+TABLES = ("data", "tokenizer", "model", "train", "hardware", "sampling")
 
 
 class Details(msgspec.Struct):
@@ -58,33 +58,44 @@ def run_details(run: Run) -> Details:
 
 
 def _details(name: str, experiment: Experiment, run: Run | None) -> Details:
-    model, train = experiment.model, experiment.train
     status = run.status() if run else None
-    same_data = run is not None and _is_of_same_data(run, experiment)
+    prepared = status if run and _is_of_same_data(run, experiment) else None
+    return details_of(name, experiment, prepared, run_facts(run, status) if run else None)
+
+
+def _is_of_same_data(run: Run, experiment: Experiment) -> bool:
+    try:
+        return same_data(run.experiment(), experiment)
+    except ExperimentError:
+        return False
+
+
+def details_of(
+    name: str, experiment: Experiment, prepared: RunStatus | None = None, run: RunFacts | None = None
+) -> Details:
+    """What `experiment` means; `prepared` is of a run that had the same data, `run` is the one to tell of."""
+    model, train = experiment.model, experiment.train
+    data = prepared.data if prepared else None
     tokens = estimates.tokens_per_step(model, train) * train.max_steps
     return Details(
         name=name,
         description=experiment.description,
-        parameters=parameters(experiment, status if same_data else None),
+        parameters=parameters(experiment, prepared),
         tokens_per_step=estimates.tokens_per_step(model, train),
         tokens=tokens,
         evaluations=-(-train.max_steps // train.eval_interval),
         training_memory_bytes=estimates.training_memory(experiment),
         dataset=dataset(experiment.data),
         tokenizer=tokenizer(experiment),
-        passes=tokens / status.data.train_tokens if status and status.data and same_data else None,
+        passes=tokens / data.train_tokens if data else None,
         experiment=msgspec.to_builtins(experiment),
-        run=run_facts(run, status) if run else None,
+        run=run,
     )
 
 
-def _is_of_same_data(run: Run, experiment: Experiment) -> bool:
-    """Whether what the run's data came out as holds for `experiment` too."""
-    try:
-        of_run = run.experiment()
-    except ExperimentError:
-        return False
-    return of_run.data == experiment.data and of_run.tokenizer == experiment.tokenizer
+def same_data(one: Experiment, other: Experiment) -> bool:
+    """Whether what the data of `one` came out as holds for `other` too."""
+    return one.data == other.data and one.tokenizer == other.tokenizer
 
 
 def print_details(console: Console, details: Details) -> None:
@@ -94,30 +105,41 @@ def print_details(console: Console, details: Details) -> None:
     console.print(Text(details.name, "bold"))
     if details.description:
         console.print(details.description, markup=False)
-    for table in _TABLES:
+    for table in TABLES:
         console.print(Text(f"\n[{table}]", "cyan"))
-        for key, value in details.experiment[table].items():
-            if value is not None:
-                console.print(Text.assemble((f"{key} = ", "dim"), _toml(value)), soft_wrap=True)
+        for key, value in flat_keys(details.experiment[table]).items():
+            console.print(Text.assemble((f"{key} = ", "dim"), toml_value(value)), soft_wrap=True)
     console.print()
-    for label, text in _numbers(details):
+    for label, text in numbers(details) + (_run_lines(details.run) if details.run else []):
         console.print(Text.assemble((f"{label:<18}", "dim"), text))
 
 
-def _toml(value: Any) -> str:
-    return msgspec.json.encode(value).decode()  # the same as TOML for every type that a key may have
+def flat_keys(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Every key that has a value, those of inner tables dotted: {"translate.model": …}."""
+    keys: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            keys |= {f"{key}.{inner}": entry for inner, entry in flat_keys(value).items()}
+        elif value is not None:
+            keys[key] = value
+    return keys
 
 
-def _numbers(details: Details) -> list[tuple[str, str]]:
+def toml_value(value: Any) -> str:
+    """A key's value as a TOML file would have it, safe to print."""
+    return printable(msgspec.json.encode(value).decode())  # the same as TOML for every type that a key may have
+
+
+def numbers(details: Details) -> list[tuple[str, str]]:
+    """What an experiment means, as labels and figures."""
     passes = f", {details.passes:.3g} passes over the data" if details.passes else ""
-    lines = [
+    return [
         ("parameters", f"{count(details.parameters)} ({quantity(details.parameters)})"),
         ("tokens a step", count(details.tokens_per_step)),
         ("tokens in all", f"{count(details.tokens)}{passes}"),
         ("evaluations", count(details.evaluations)),
         ("training memory", f"about {size(details.training_memory_bytes)} in fp32"),
     ]
-    return lines + (_run_lines(details.run) if details.run else [])
 
 
 def _run_lines(run: RunFacts) -> list[tuple[str, str]]:

@@ -170,6 +170,7 @@ def _recent_rate(run: Run) -> float | None:
 
 
 def experiment_of(run: Run) -> Experiment | None:
+    """The experiment as it was started; None where its file cannot be read."""
     try:
         return run.experiment()
     except ExperimentError:  # of another version, or removed

@@ -93,12 +93,21 @@ def last_lines(log: Path) -> list[str]:
 def next_commands(run: Run, facts: RunFacts) -> list[str]:
     """What a person would type now."""
     commands = []
-    if (run.checkpoints / "best").is_dir():
+    best, last = ((run.checkpoints / kind).is_dir() for kind in ("best", "last"))
+    if best and not _damaged("best", facts):
         commands.append(f"slm-tui generate {run.name} --prompt {shlex.quote(_prompt(run))}")
-    can_go_on = facts.state == "failed" and (run.checkpoints / "last").is_dir()  # once its cause is mended
-    if can_go_on or facts.state in ("stopped", "lost"):
+    elif best and last:
+        commands.append(f"slm-tui generate {run.name} --checkpoint last --prompt {shlex.quote(_prompt(run))}")
+    if _damaged("last", facts):
+        commands.append(f"slm-tui run {run.name}")
+    elif facts.state in ("stopped", "lost") or (facts.state == "failed" and last):  # failed: once its cause is mended
         commands.append(f"slm-tui run {run.name} --resume {run.id}")
     return commands
+
+
+def _damaged(kind: str, facts: RunFacts) -> bool:
+    """Whether the run failed because of that checkpoint, as `engine.checkpoint` says it."""
+    return f"checkpoints/{kind} is damaged" in (facts.error or "")
 
 
 def _prompt(run: Run) -> str:

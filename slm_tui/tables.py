@@ -37,7 +37,7 @@ class Column:
 
 def print_experiments(console: Console, experiments: Sequence[ExperimentFacts]) -> None:
     """A line an experiment, then what is wrong with broken files."""
-    _print(console, experiment_columns(experiments))
+    print_columns(console, experiment_columns(experiments))
     for facts in experiments:
         if facts.problems:
             more = f" (and {len(facts.problems) - 1} more; slm-tui validate)" if len(facts.problems) > 1 else ""
@@ -69,7 +69,7 @@ def state_of(facts: ExperimentFacts) -> str:
 
 def print_runs(console: Console, runs: Sequence[RunFacts]) -> None:
     """A line a run, newest first."""
-    _print(console, [Column("run", [run.run for run in runs]), *run_columns(runs)])
+    print_columns(console, [Column("run", [run.run for run in runs]), *run_columns(runs)])
 
 
 def run_columns(runs: Sequence[RunFacts]) -> list[Column]:
@@ -129,7 +129,8 @@ def fitting(columns: Sequence[Column], width: int) -> list[Column]:
     return kept
 
 
-def _print(console: Console, columns: Sequence[Column]) -> None:
+def print_columns(console: Console, columns: Sequence[Column]) -> None:
+    """The rows, with as many of the columns as fit; a pipe gets them all."""
     kept = fitting(columns, console.width) if console.is_terminal else list(columns)
     table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="dim", show_edge=False)
     for column in kept:

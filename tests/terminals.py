@@ -12,8 +12,10 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import pyte
 
 PROGRAM = Path(sys.executable).with_name("slm-tui")
 _CONTROL_SEQUENCES = re.compile(rb"\x1b\[[0-9;?]*[ -/]*[@-~]")
@@ -37,6 +39,8 @@ class Terminal:
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
         self._raw = b""
+        self._screen = pyte.Screen(80, 24)
+        self._stream = pyte.ByteStream(self._screen)
 
     @property
     def text(self) -> str:
@@ -48,6 +52,20 @@ class Terminal:
         deadline = time.monotonic() + seconds
         while words not in self.text:
             assert self._read(deadline - time.monotonic()), f"no {words!r} in:\n{self.text[-3000:]}"
+
+    def screen(self) -> str:
+        """What the terminal shows now, line by line."""
+        return "\n".join(self._screen.display)
+
+    def until_screen(self, words: str, seconds: float = 90) -> None:
+        """Read until the screen shows `words`."""
+        self.until_that(lambda terminal: words in terminal.screen(), repr(words), seconds)
+
+    def until_that(self, condition: Callable[[Terminal], bool], what: str, seconds: float = 90) -> None:
+        """Read until the screen fulfils `condition`."""
+        deadline = time.monotonic() + seconds
+        while not condition(self):
+            assert self._read(deadline - time.monotonic()), f"no {what} on the screen:\n{self.screen()}"
 
     def press(self, keys: str) -> None:
         os.write(self.master, keys.encode())
@@ -81,5 +99,7 @@ class Terminal:
     def _read(self, seconds: float) -> bool:
         if not select.select([self.master], [], [], max(0.0, seconds))[0]:
             return False
-        self._raw += os.read(self.master, 65_536)
+        new = os.read(self.master, 65_536)
+        self._raw += new
+        self._stream.feed(new)
         return True

@@ -8,12 +8,11 @@ from typing import Annotated
 import typer
 
 from engine.contract.errors import UserError
-from engine.contract.files import replace_file
 from engine.contract.loading import ExperimentError, Problem, check_experiment, read_text
-from engine.contract.workspace import Workspace, valid_name
+from engine.contract.workspace import Workspace
 from slm_tui.commands.common import Json, complete_experiment, console, print_json, say, workspace_of
 from slm_tui.formats import shown_path
-from slm_tui.shipped import copy_experiments, shipped_experiments
+from slm_tui.shipped import copy_experiments
 
 EXIT_WRONG = 2
 
@@ -24,7 +23,7 @@ def validate(
         list[str] | None,
         typer.Argument(
             metavar="FILE",
-            help="Files, or experiments by name. All of the workspace's by default.",
+            help="Files, folders of them, or experiments by name. All of the workspace's by default.",
             autocompletion=complete_experiment,
             show_default=False,
         ),
@@ -53,12 +52,21 @@ def _files(context: typer.Context, names: list[str]) -> list[Path]:
         if not files:
             raise UserError(f"no experiments in {shown_path(workspace.experiments)}; slm-tui init puts some there")
         return files
-    return [_file(workspace, name) for name in names]
+    return [file for name in names for file in _files_of(workspace, name)]
 
 
-def _file(workspace: Workspace, name: str) -> Path:
+def _files_of(workspace: Workspace, name: str) -> list[Path]:
+    """The file that `name` is, the experiment of that name, or the files of a folder or another workspace."""
     path = Path(name)
-    return path if path.suffix == ".toml" or path.is_file() else workspace.experiment_file(name)
+    if path.suffix == ".toml" or path.is_file():
+        return [path]
+    if not path.is_dir() or (workspace.experiments / f"{name}.toml").is_file():
+        return [workspace.experiment_file(name)]
+    inner = path / "experiments"
+    files = sorted((inner if inner.is_dir() else path).glob("*.toml"))
+    if not files:
+        raise UserError(f"{name} is a folder without experiment files")
+    return files
 
 
 def _problems(path: Path) -> list[Problem]:
@@ -111,25 +119,18 @@ def new(
     json: Json = False,
 ) -> None:
     """Begin an experiment as a copy of another one."""
-    workspace = workspace_of(context)
-    target = workspace.experiments / f"{valid_name(name)}.toml"
-    if target.exists():
-        raise UserError(f"{shown_path(target)} exists already")
-    source = _source(workspace, other)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(target, source.read_bytes())
+    from slm_tui.drafts import new_experiment
+
+    name, other = name.removesuffix(".toml"), other.removesuffix(".toml")
+    target, source = new_experiment(workspace_of(context), name, other)
+    problems = _problems(target)
     if json:
-        print_json({"experiment": name, "file": target, "from": source})
-    else:
-        print(shown_path(target))
-        say(f"edit it, then: slm-tui run {name}")
-
-
-def _source(workspace: Workspace, name: str) -> Path:
-    """The experiment of that name, from the workspace or else from the shipped ones."""
-    path = workspace.experiments / f"{valid_name(name)}.toml"
-    shipped = next((file for file in shipped_experiments() if file.stem == name), None)
-    return shipped if shipped and not path.is_file() else workspace.experiment_file(name)
+        print_json({"experiment": name, "file": target, "from": source, "problems": problems})
+        return
+    print(shown_path(target))
+    if problems:
+        say(f"it has the problems of {other}; slm-tui validate {name} tells them")
+    say(f"edit it, then: slm-tui run {name}")
 
 
 def schema(json: Json = False) -> None:

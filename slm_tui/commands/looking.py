@@ -81,7 +81,7 @@ def show(context: typer.Context, reference: ExperimentOrRun, overrides: Override
     from slm_tui.details import experiment_details, print_details, run_details
 
     workspace = workspace_of(context)
-    if (workspace.experiments / f"{reference}.toml").is_file() or not workspace.list_runs():
+    if reference in {file.stem for file in workspace.experiment_files()}:
         details = experiment_details(workspace, reference, overrides or [])
     else:
         details = run_details(workspace.find_run(reference))

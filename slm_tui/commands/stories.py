@@ -11,8 +11,9 @@ import typer
 
 from engine.contract.errors import UserError
 from engine.contract.experiment import Sampling
+from engine.contract.experiment import Seed as SeedRange
 from engine.contract.loading import wanted
-from engine.contract.run import Run
+from engine.contract.run import Run, State
 from engine.contract.workspace import Workspace
 from slm_tui.commands.common import (
     Checkpoint,
@@ -30,6 +31,14 @@ from slm_tui.commands.common import (
     workspace_of,
 )
 from slm_tui.formats import count, decimal, perplexity, printable, shown_path
+
+_WHAT_IT_DID = {  # of the other states a run "is" one
+    "finished": "has finished",
+    "early_stopped": "has stopped early",
+    "stopped": "was stopped",
+    "failed": "failed",
+    "diverged": "diverged",
+}
 
 
 def prepare(
@@ -150,8 +159,7 @@ def generate(
         "repetition_penalty": repetition_penalty,
         "allowed_script": allowed_script,
     }
-    if seed is not None and not 0 <= seed < 2**63:
-        raise UserError(f"--seed {seed}: wants a whole number, at least 0 and below 2**63")
+    _checked({"seed": seed})
     sampling = msgspec.structs.replace(defaults, **_checked(knobs))
     beginning = defaults.prompts[0] if prompt is None else _given_prompt(prompt)
     story = _tell(run, checkpoint, checked_device(device) or _device_of(run), beginning, sampling, seed, not json)
@@ -198,17 +206,20 @@ def _tell(
 
     loaded, done, pieces = None, None, [prompt]
     write = _write if aloud else str
-    for reply in story(run, checkpoint, device, Generate(prompt, sampling, seed)):
-        if isinstance(reply, Loaded):
-            loaded = reply
-            write(prompt)
-        elif isinstance(reply, Text):
-            pieces.append(reply.text)
-            write(reply.text)
-        elif isinstance(reply, Done):
-            done = reply
+    try:
+        for reply in story(run, checkpoint, device, Generate(prompt, sampling, seed)):
+            if isinstance(reply, Loaded):
+                loaded = reply
+                write(prompt)
+            elif isinstance(reply, Text):
+                pieces.append(reply.text)
+                write(reply.text)
+            elif isinstance(reply, Done):
+                done = reply
+    finally:
+        if loaded:  # what went wrong in the middle is told on a line of its own
+            write("\n")
     assert loaded and done, "a story that was told to its end"
-    write("\n")
     if aloud and sys.stderr.isatty():
         say(f"\n{run}, step {loaded.step}: {done.tokens} tokens, seed {done.seed}")
     used = {key: value for key, value in msgspec.to_builtins(sampling).items() if key not in ("prompts", "translate")}
@@ -225,8 +236,8 @@ def _write(text: str) -> None:
 
 
 def _checked(knobs: dict[str, Any]) -> dict[str, Any]:
-    """The sampling flags that were given, each as the schema wants it."""
-    fields = {field.name: field.type for field in msgspec.structs.fields(Sampling)}
+    """The flags that were given, each as the schema wants it."""
+    fields = {field.name: field.type for field in msgspec.structs.fields(Sampling)} | {"seed": SeedRange}
     given = {key: value for key, value in knobs.items() if value is not None}
     for key, value in given.items():
         try:
@@ -245,10 +256,27 @@ def _run_with_checkpoint(workspace: Workspace, reference: str, checkpoint: str) 
     """
     newest = workspace.find_run(reference)
     candidates = workspace.list_runs(newest.name) if newest.name == reference else [newest]
-    for run in candidates:
-        if (run.checkpoints / checkpoint).is_dir():
-            return run
-    raise UserError(f"{newest} has no {checkpoint} checkpoint: it is {newest.state()}")
+    run = next((run for run in candidates if (run.checkpoints / checkpoint).is_dir()), None)
+    if run == newest:
+        return newest
+    state = newest.state()
+    lacks = f"{newest} has no {checkpoint} checkpoint: it {_WHAT_IT_DID.get(state, f'is {state}')}"
+    if run is None:
+        raise UserError(lacks + _way_to_a_checkpoint(newest, checkpoint, state))
+    say(f"{lacks}; this is of {run}, the newest run that has one")
+    return run
+
+
+def _way_to_a_checkpoint(run: Run, checkpoint: str, state: State) -> str:
+    """What a person would do now, where no run has such a checkpoint."""
+    other = "last" if checkpoint == "best" else "best"
+    if (run.checkpoints / other).is_dir():
+        return f"; --checkpoint {other} takes its {other} one"
+    if state in ("queued", "preparing", "training"):
+        return f"; slm-tui show {run.id} says how far it is"
+    if state in ("stopped", "lost"):
+        return f"; slm-tui run {run.name} --resume {run.id} goes on with it"
+    return f"; slm-tui run {run.name} starts a new one"
 
 
 def _device_of(run: Run) -> str:

@@ -100,6 +100,19 @@ def test_validate_tells_all_problems_of_all_files(program: Program, workspace: W
     assert missing.returncode == 2 and "does not exist" in missing.stdout
 
 
+@pytest.mark.parametrize("folder", ["experiments", "."])
+def test_validate_takes_a_folder_of_files_or_a_workspace(program: Program, workspace: Workspace, folder: str) -> None:
+    (workspace.experiments / "worse.toml").write_text("", encoding="utf-8")
+    (workspace.root / "other.toml").write_text("", encoding="utf-8")
+    result = program("validate", folder)
+    assert result.returncode == 2
+    told = {line.split(":")[0] for line in result.stdout.splitlines()}
+    assert told == {"experiments/tiny.toml", "experiments/worse.toml"}
+    (workspace.root / "empty").mkdir()
+    empty = program("validate", "empty")
+    assert empty.returncode == 2 and "empty is a folder without experiment files" in empty.stderr
+
+
 def test_init_fills_a_new_folder_and_keeps_what_is_there(program: Program, workspace: Workspace) -> None:
     first = json.loads(program("init", "fresh", "--json").stdout)
     assert first["kept"] == [] and first["written"]
@@ -121,6 +134,19 @@ def test_new_copies_an_experiment_comments_and_all(program: Program, workspace: 
     assert program("new", "quick", "--from", "quickstart").returncode == 0  # of the shipped ones
 
 
+def test_new_takes_names_with_their_ending(program: Program, workspace: Workspace) -> None:
+    made = program("new", "tinier.toml", "--from", "tiny.toml")
+    assert made.returncode == 0 and made.stderr == "edit it, then: slm-tui run tinier\n"
+    assert {path.name for path in workspace.experiments.iterdir()} == {"tiny.toml", "tinier.toml"}
+
+
+def test_new_says_that_a_copy_of_a_broken_file_is_broken(program: Program, workspace: Workspace) -> None:
+    (workspace.experiments / "bad.toml").write_text("[data]\nsource = 3\n", encoding="utf-8")
+    made = program("new", "worse", "--from", "bad")
+    assert made.returncode == 0 and "it has the problems of bad; slm-tui validate worse tells them" in made.stderr
+    assert json.loads(program("new", "worst", "--from", "bad", "--json").stdout)["problems"]
+
+
 def test_schema_is_one_json_document(program: Program) -> None:
     assert json.loads(program("schema").stdout)["title"] == "slm-tui experiment"
 
@@ -139,9 +165,11 @@ def test_schema_is_one_json_document(program: Program) -> None:
         (["run"], "Missing argument"),
         (["rum"], "Did you mean 'run'"),
         (["show", "tinny"], "did you mean tiny?"),
-        (["stop", "20260101T000000-abcd"], "no run"),
+        (["stop", "20260101T000000-abcd"], "no experiment or run"),
         (["generate", "tiny"], "has no run yet"),
-        (["evaluate", "nothing"], "no run 'nothing'"),
+        (["evaluate", "nothing"], "no experiment or run 'nothing'"),
+        (["show", "../x"], "no experiment or run '../x'"),
+        (["validate", "nothing"], "no experiment 'nothing'"),
         (["prepare", "tinny"], "did you mean tiny?"),
         (["new", "../x", "--from", "tiny"], "is no experiment name"),
         (["--workspace", "nowhere", "list"], "slm-tui init nowhere makes one"),
@@ -164,12 +192,12 @@ def test_sampling_flags_are_checked_against_the_schema(program: Program, new_run
     (run.checkpoints / "best").mkdir(parents=True)
     result = program("generate", "tiny", "--top-p", "3")
     assert result.returncode == 2 and "--top-p 3.0: wants a number, above 0 and at most 1" in result.stderr
-
-
-def test_a_run_without_a_checkpoint_cannot_tell_stories(program: Program, new_run: Callable[..., Run]) -> None:
-    new_run(FINISHED)
-    result = program("generate", "tiny")
-    assert result.returncode == 2 and "has no best checkpoint: it is finished" in result.stderr
+    for flag, bounds in (
+        ("--max-new-tokens", "at least 1 and at most 1_000_000"),
+        ("--seed", "at least 0 and at most "),
+    ):
+        result = program("generate", "tiny", flag, str(2**63))
+        assert result.returncode == 2 and f"{flag} {2**63}: wants a whole number, {bounds}" in result.stderr
 
 
 def test_a_finished_run_cannot_be_resumed(program: Program, new_run: Callable[..., Run]) -> None:

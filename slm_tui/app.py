@@ -1,0 +1,170 @@
+"""The dashboard: `slm-tui` without a command.
+
+The app holds what all screens share: the workspace and what is in it now, the marked runs, the settings. Screens
+and widgets draw; starting, reading and computing live in modules without Textual.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from textual import work
+from textual.app import App, SystemCommand
+from textual.message import Message
+from textual.screen import Screen
+
+from engine.contract.errors import UserError
+from engine.contract.run import Run
+from engine.contract.workspace import Workspace
+from slm_tui.catalog import Catalog, CatalogReader
+from slm_tui.keys import bindings
+from slm_tui.screens.editor import EditorScreen
+from slm_tui.screens.help import HelpScreen, commands_of
+from slm_tui.screens.home import HomeScreen
+from slm_tui.screens.jump import JumpScreen
+from slm_tui.screens.run import RunScreen
+from slm_tui.settings import load_settings, save_settings
+from slm_tui.themes import THEMES
+
+_LIVE_SECONDS, _IDLE_SECONDS = 1.0, 2.0  # between scans of the workspace
+
+
+class SlmTui(App[None]):
+    """The application."""
+
+    TITLE = "slm-tui"
+    CSS_PATH = "app.tcss"
+    BINDINGS = bindings("app")
+    COMMAND_PALETTE_DISPLAY = "palette"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide"), (170, "-very-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall")]
+
+    @dataclass
+    class CatalogChanged(Message):
+        """The workspace is not as it was; `app.catalog` is how it is now."""
+
+        catalog: Catalog
+
+    def __init__(self, workspace: Workspace) -> None:
+        super().__init__()
+        self.workspace = workspace
+        self.catalog: Catalog | None = None  # None until the first scan
+        self.marked: dict[Run, None] = {}  # in the order of marking
+        self.settings, self._settings_problem = load_settings()
+        self._wake, self._over = threading.Event(), False
+        self._children: list[subprocess.Popen[bytes]] = []
+
+    def on_mount(self) -> None:
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = self.settings.theme if self.settings.theme in self.available_themes else THEMES[0].name
+        self.set_keymap(self.settings.keys)
+        self.push_screen(HomeScreen())
+        if self._settings_problem:
+            self.notify(self._settings_problem, severity="warning", markup=False)
+        self.theme_changed_signal.subscribe(self, lambda theme: self.remember(theme=theme.name))
+        self.run_worker(self._scan_for_ever, thread=True, name="catalog")
+
+    def on_unmount(self) -> None:
+        self._over = True
+        self._wake.set()
+
+    def _scan_for_ever(self) -> None:
+        reader = CatalogReader(self.workspace)
+        while not self._over:
+            catalog = reader.scan()
+            if catalog != self.catalog and not self._over:
+                self.post_message(self.CatalogChanged(catalog))
+            for child in self._children:
+                child.poll()  # so that an engine that has ended is not kept as a zombie
+            self._wake.wait(_LIVE_SECONDS if catalog.has_live_runs else _IDLE_SECONDS)
+            self._wake.clear()
+
+    def on_slm_tui_catalog_changed(self, message: CatalogChanged) -> None:
+        self.catalog = message.catalog
+        runs = {entry.run for entry in message.catalog.runs()}
+        self.marked = {run: None for run in self.marked if run in runs}
+        for screen in self.screen_stack:
+            if isinstance(screen, HomeScreen | RunScreen) and screen.is_mounted:
+                screen.show_catalog(message.catalog)
+        self.screen.refresh_bindings()
+
+    def look_again(self) -> None:
+        """Scan the workspace at once: something was done to it here."""
+        self._wake.set()
+
+    def adopt(self, child: subprocess.Popen[bytes]) -> None:
+        """Wait for an engine that was started here, when it ends."""
+        self._children.append(child)
+
+    def toggle_mark(self, run: Run) -> None:
+        if run in self.marked:
+            del self.marked[run]
+        else:
+            self.marked[run] = None
+
+    def remember(self, **changes: object) -> None:
+        """Change settings, now and for the next time."""
+        changed = {key: value for key, value in changes.items() if getattr(self.settings, key) != value}
+        if not changed:
+            return
+        for key, value in changed.items():
+            setattr(self.settings, key, value)
+        try:
+            save_settings(self.settings)
+        except OSError as error:
+            self.notify(f"settings are not kept: {error}", severity="warning", markup=False)
+
+    def action_theme(self) -> None:
+        names = sorted(self.available_themes, key=lambda name: (not name.startswith("slm-"), name))
+        self.theme = names[(names.index(self.theme) + 1) % 2 if self.theme in names[:2] else 0]
+
+    def action_help(self) -> None:
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen(self.screen))
+
+    def action_jump(self) -> None:
+        if self.catalog is not None and not isinstance(self.screen, JumpScreen):
+            self.push_screen(JumpScreen(self.catalog), self._jump_to)
+
+    def _jump_to(self, target: Run | str | None) -> None:
+        if isinstance(target, Run):
+            self.push_screen(RunScreen(target))
+        elif target is not None:
+            while not isinstance(self.screen, HomeScreen):
+                self.pop_screen()
+            self.screen.go_to(target)
+
+    async def action_back(self) -> None:
+        if len(self.screen_stack) > 2:  # Textual's own blank screen, then home
+            self.pop_screen()
+
+    @work
+    async def action_quit(self) -> None:  # type: ignore[override]  # a worker, for it may ask
+        """Quit, unless something unsaved is to be kept."""
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, EditorScreen) and not await screen.settle():
+                return
+        self.exit()
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The palette: every action of the screen and of what has the focus, then the themes."""
+        for key, run in commands_of(screen):
+            yield SystemCommand(key.label, key.help, run)
+        yield SystemCommand("change theme", "Choose among all themes.", self.search_themes)
+
+
+def open_dashboard(folder: Path | None = None) -> None:
+    """Show the workspace at `folder` until the person quits.
+
+    Raises:
+        UserError: there is no such folder, or this is no terminal.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UserError("the dashboard wants a terminal; slm-tui --help names the commands that do without one")
+    SlmTui(Workspace.at(folder)).run()

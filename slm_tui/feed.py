@@ -1,0 +1,66 @@
+"""A run as a view follows it: read in a thread, drawn by the one that owns the screen.
+
+`open_feed` and `Feed.read` may wait for the disk, so a thread calls them; what they return is taken in by `apply`,
+quickly, where it is drawn. A run of a million steps opens without decoding them one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from engine.contract import events
+from engine.contract.events import AnyEvent
+from engine.contract.run import Run, RunStatus, State
+from slm_tui.charts.series import RunSeries
+from slm_tui.progress import Progress
+
+_READ_BYTES = 1 << 18  # about 1,800 events: taken in within 10 ms, so that a key is never kept waiting
+
+
+@dataclass
+class Feed:
+    """All that is known of `run`."""
+
+    run: Run
+    progress: Progress
+    series: RunSeries
+    samples: list[events.Sample] = field(default_factory=list)
+    system: events.System | None = None
+
+    @property
+    def status(self) -> RunStatus:
+        return self.progress.status
+
+    def read(self) -> list[AnyEvent] | None:
+        """What has come since the last call; None where the file was replaced, and the feed must be opened anew."""
+        new = self.progress.poll(_READ_BYTES)
+        return None if self.progress.restarted else new
+
+    def apply(self, new: Sequence[AnyEvent]) -> None:
+        """Take in what `read` returned."""
+        self.progress.apply(new)
+        self.series.apply(new)
+        for event in new:
+            if isinstance(event, events.Sample):
+                self.samples.append(event)
+            elif isinstance(event, events.System):
+                self.system = event
+
+    def state(self) -> State:
+        """The run's state now; looks at its lock."""
+        return self.run.state(self.status)
+
+
+def open_feed(run: Run) -> Feed:
+    """All that `run` has said so far.
+
+    Raises:
+        UserError: its experiment.toml cannot be read.
+    """
+    progress = Progress(run)
+    end = progress.leap()
+    series = RunSeries.load(run.metrics, end)
+    latest = reversed(events.last_events(run.metrics, end))
+    system = next((event for event in latest if isinstance(event, events.System)), None)
+    return Feed(run, progress, series, events.samples_in(run.metrics, end), system)

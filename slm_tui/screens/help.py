@@ -1,0 +1,76 @@
+"""The keys that work here, drawn from the table of keys and from what has the focus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from rich.table import Table
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Static
+
+from slm_tui.keys import KEYS, TITLES, Key, bindings, key_id
+
+
+def keys_of(screen: Screen[object]) -> Iterator[tuple[str, Key, Binding]]:
+    """Every key that works on `screen` now, as its group, the key and the binding, a person's remapping included."""
+    by_id = {key_id(group, key): (group, key) for group, keys in KEYS.items() for key in keys}
+    told: set[str] = set()
+    for active in screen.active_bindings.values():
+        binding = active.binding
+        if binding.id in by_id and binding.id not in told and active.enabled:
+            told.add(binding.id)
+            yield (*by_id[binding.id], binding)
+
+
+def commands_of(screen: Screen[object]) -> Iterator[tuple[Key, Callable[[], object]]]:
+    """Every action of `screen` now, with what carries it out."""
+    nodes = {active.binding.id: active.node for active in screen.active_bindings.values()}
+    for _, key, binding in keys_of(screen):
+        yield key, partial(screen.app.run_action, binding.action, nodes[binding.id])
+
+
+class HelpScreen(ModalScreen[None]):
+    """A page over the screen that it explains."""
+
+    BINDINGS = [Binding("question_mark,f1,escape,q", "dismiss", "close"), *bindings("table")]
+
+    def __init__(self, explained: Screen[object]) -> None:
+        super().__init__()
+        self._groups: dict[str, list[tuple[str, str]]] = {}
+        for group, key, _ in keys_of(explained):
+            shown = " ".join(self._shown(name) for name in key.keys.split(","))
+            self._groups.setdefault(group, []).append((shown, key.help))
+
+    @staticmethod
+    def _shown(key: str) -> str:
+        from textual.keys import format_key
+
+        return format_key(key)
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(id="help") as page:
+            page.border_title = "keys that work here"
+            page.border_subtitle = "esc closes"
+            for group in (group for group in TITLES if group in self._groups):
+                yield Static(TITLES[group], classes="help-group")
+                yield Static(_table(self._groups[group]))
+
+    def action_cursor_down(self) -> None:
+        self.query_one("#help", VerticalScroll).scroll_down()
+
+    def action_cursor_up(self) -> None:
+        self.query_one("#help", VerticalScroll).scroll_up()
+
+
+def _table(rows: list[tuple[str, str]]) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(justify="right", style="bold", no_wrap=True, min_width=12)
+    grid.add_column()
+    for keys, words in rows:
+        grid.add_row(Text(keys), Text(words))
+    return grid

@@ -1,0 +1,38 @@
+"""Tags and notes on a run."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Label, TextArea
+
+from engine.contract.run import Run
+from engine.contract.run_notes import RunNotes
+
+
+class NotesScreen(ModalScreen["RunNotes | None"]):
+    """Returns the notes as they are to be, or None where they stay as they were."""
+
+    BINDINGS = [
+        Binding("ctrl+s", "keep", "keep", priority=True),
+        Binding("escape", "dismiss", "leave as it was"),
+    ]
+
+    def __init__(self, run: Run, notes: RunNotes) -> None:
+        super().__init__()
+        self._run, self._notes = run, notes
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="notes") as box:
+            box.border_title = f"notes on {self._run}"
+            box.border_subtitle = "ctrl+s keeps them, esc leaves them as they were"
+            yield Label("tags, between spaces")
+            yield Input(" ".join(self._notes.tags), compact=True)
+            yield Label("notes")
+            yield TextArea(self._notes.notes, tab_behavior="focus", show_line_numbers=False)
+
+    def action_keep(self) -> None:
+        tags = tuple(dict.fromkeys(self.query_one(Input).value.split()))
+        self.dismiss(RunNotes(tags=tags, notes=self.query_one(TextArea).text))

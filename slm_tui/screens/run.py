@@ -1,0 +1,145 @@
+"""One run: its header, and the tabs Charts, Log, Samples, Config and System."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual import on, work
+from textual.app import ComposeResult
+from textual.widgets import Footer, Static, TabbedContent, TabPane
+
+from engine.contract.run import Run
+from slm_tui.catalog import Catalog, RunEntry
+from slm_tui.charts.overlay import Source
+from slm_tui.charts.series import RunSeries
+from slm_tui.formats import one_line
+from slm_tui.keys import bindings
+from slm_tui.screens.home import MARK
+from slm_tui.screens.operations import Operations
+from slm_tui.widgets.config_view import ConfigView
+from slm_tui.widgets.log_view import LogView
+from slm_tui.widgets.run_view import RunView
+from slm_tui.widgets.samples_view import SamplesView
+from slm_tui.widgets.system_view import SystemView
+
+_OVERLAID = 7  # other runs at most: more lines are a tangle
+
+
+class RunScreen(Operations):
+    """A run, live or ended."""
+
+    BINDINGS = bindings("run")
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self.run = run
+        self._overlaid = False
+        self._behind: list[Run] = []
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="heading")
+        with TabbedContent(id="tabs"):
+            with TabPane("1 charts", id="charts"):
+                yield RunView(id="run-view")
+            with TabPane("2 log", id="log"):
+                yield LogView()
+            with TabPane("3 samples", id="samples"):
+                yield SamplesView()
+            with TabPane("4 config", id="config"):
+                yield ConfigView()
+            with TabPane("5 system", id="system"):
+                yield SystemView()
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self.query_one(RunView).show(self.run)
+        self.query_one(LogView).show(self.run.log)
+        self.show_heading()
+        self.action_tab("charts")
+
+    def show_heading(self) -> None:
+        """Which run this is, and what a person has said of it."""
+        entry = self.chosen_run
+        mark = f" {MARK}" if self.run in self.app.marked else ""
+        heading = Text.assemble((f" {self.run.name} ", "bold reverse"), f"  {self.run.id}{mark}")
+        if entry is not None and (entry.notes.tags or entry.notes.notes):
+            heading.append(f"   {' '.join(entry.notes.tags)}   {one_line(entry.notes.notes)}", "dim")
+        self.query_one("#heading", Static).update(heading)
+
+    @property
+    def chosen_experiment(self) -> str | None:
+        return self.run.name
+
+    @property
+    def chosen_run(self) -> RunEntry | None:
+        entry = self.app.catalog.find(self.run) if self.app.catalog else None
+        view = self.query_one(RunView)
+        if entry is None or view.feed is None:
+            return entry
+        return entry.in_state(view.state)  # the view sees it before the next scan does
+
+    def show_catalog(self, catalog: Catalog) -> None:
+        """The workspace is like this now."""
+        self.show_heading()
+        if catalog.find(self.run) is None:
+            self.query_one(RunView).show_gone()
+        self._draw_overlay()
+
+    @on(RunView.Changed)
+    def _run_changed(self, message: RunView.Changed) -> None:
+        feed = message.feed
+        self.query_one(SamplesView).show(feed.samples)
+        self.query_one(SystemView).show(feed.run, feed.status, feed.system)
+        self.refresh_bindings()
+
+    # tabs
+
+    def action_tab(self, name: str) -> None:
+        tabs = self.query_one("#tabs", TabbedContent)
+        tabs.active = name
+        if name == "config":
+            self.query_one(ConfigView).show(self.run, self.app.workspace)
+        pane = tabs.get_pane(name)
+        focusable = next((widget for widget in pane.query("*") if widget.focusable), None)
+        (focusable or self).focus()
+
+    @on(TabbedContent.TabActivated)
+    def _tab_clicked(self, message: TabbedContent.TabActivated) -> None:
+        if message.pane.id == "config":
+            self.query_one(ConfigView).show(self.run, self.app.workspace)
+
+    # other runs
+
+    def action_overlay(self) -> None:
+        """Draw the experiment's other runs behind this one, or no longer."""
+        self._overlaid = not self._overlaid
+        self._draw_overlay()
+
+    def _draw_overlay(self) -> None:
+        if not self._overlaid and not self._behind:
+            return
+        catalog = self.app.catalog
+        others = [entry.run for entry in catalog.runs() if entry.run.name == self.run.name] if catalog else []
+        wanted = [run for run in others if run != self.run][:_OVERLAID] if self._overlaid else []
+        if wanted != self._behind:
+            self._behind = wanted
+            self._read_behind(wanted)
+
+    @work(thread=True, exclusive=True, group="overlay")
+    def _read_behind(self, runs: list[Run]) -> None:
+        sources = [Source(run.id, RunSeries.load(run.metrics), place + 1) for place, run in enumerate(runs)]
+        self.app.call_from_thread(self.query_one(RunView).draw_behind, sources)
+
+    def started(self, run: Run) -> None:
+        self.app.switch_screen(RunScreen(run))
+
+    def after_delete(self) -> None:
+        self.dismiss()
+
+    def marks_changed(self) -> None:
+        super().marks_changed()
+        self.show_heading()
+
+    def action_compare(self) -> None:
+        if self.run not in self.app.marked:
+            self.app.toggle_mark(self.run)
+        super().action_compare()

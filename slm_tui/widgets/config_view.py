@@ -1,0 +1,70 @@
+"""A run's experiment: how it differs from what the file says now, and the text with which it was started."""
+
+from __future__ import annotations
+
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+from textual import work
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.widgets import Static
+
+from engine.contract.loading import ExperimentError, load_experiment, read_text
+from engine.contract.run import Run
+from engine.contract.workspace import Workspace
+from slm_tui.compare import differences, shown_value
+from slm_tui.formats import printable
+
+
+class ConfigView(VerticalScroll, can_focus=True):
+    """`show` reads both texts again."""
+
+    DEFAULT_CSS = """
+    ConfigView {
+        height: 1fr;
+        padding: 0 1;
+        scrollbar-size-vertical: 1;
+        & > Static { width: 100%; height: auto; margin: 0 0 1 0; }
+    }
+    """
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="config-differences")
+        yield Static(id="config-text")
+
+    @work(thread=True, exclusive=True)
+    def show(self, run: Run, workspace: Workspace) -> None:
+        """The experiment of `run`, and what has become of its file."""
+        told = _differences(run, workspace)
+        try:
+            text: Text | Syntax = _toml(printable(read_text(run.experiment_file)), self.app.current_theme.dark)
+        except ExperimentError as error:
+            text = Text(str(error))
+        self.app.call_from_thread(self._draw, told, text)
+
+    def _draw(self, told: Text | Table, text: Text | Syntax) -> None:
+        self.query_one("#config-differences", Static).update(told)
+        self.query_one("#config-text", Static).update(text)
+
+
+def _toml(text: str, dark: bool) -> Syntax:
+    return Syntax(text, "toml", theme="ansi_dark" if dark else "ansi_light", background_color="default", word_wrap=True)
+
+
+def _differences(run: Run, workspace: Workspace) -> Text | Table:
+    path = workspace.experiments / f"{run.name}.toml"
+    try:
+        as_run = run.experiment()
+        now = load_experiment(path)
+    except ExperimentError as error:
+        return Text(str(error) if path.exists() else f"experiments/{path.name} is gone", "yellow")
+    differing = differences([as_run, now])
+    if not differing:
+        return Text(f"As in experiments/{path.name} now.", "dim")
+    grid = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="dim", show_edge=False)
+    for title in ("key", "as run", "in the file now"):
+        grid.add_column(title)
+    for difference in differing:
+        grid.add_row(Text(difference.key, "bold"), *(Text(shown_value(value)) for value in difference.values))
+    return grid

@@ -1,0 +1,138 @@
+"""A run as it goes: header, what went wrong, charts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.message import Message
+from textual.widgets import Static
+
+from engine.contract.run import Run, State
+from slm_tui.catalog import LIVE
+from slm_tui.charts.overlay import Source
+from slm_tui.feed import Feed
+from slm_tui.formats import printable, shown_path
+from slm_tui.summary import last_lines
+from slm_tui.themes import state_style
+from slm_tui.widgets.charts import Charts
+from slm_tui.widgets.following import Following
+from slm_tui.widgets.run_header import RunHeader
+
+_REDRAW_SECONDS = 0.5  # between redraws of the charts of a live run
+
+
+class RunView(Vertical, Following):
+    """One run at a time; `show` says which."""
+
+    @dataclass
+    class Changed(Message):
+        """What is shown has changed; for the other tabs of a screen."""
+
+        feed: Feed
+        state: State
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self.run: Run | None = None
+        self.feed: Feed | None = None
+        self.state: State = "lost"
+        self.behind: Sequence[Source] = ()
+        self._drawn = 0.0
+        self._redraw_waits = False
+
+    def compose(self) -> ComposeResult:
+        yield RunHeader()
+        yield Static(classes="notice")
+        yield Charts()
+
+    def on_mount(self) -> None:
+        self.query_one(".notice").display = False
+
+    def show(self, run: Run | None) -> None:
+        """Follow `run` from now on; None follows nothing."""
+        if run == self.run:
+            return
+        self.run, self.feed, self.behind = run, None, ()
+        self.query_one(".notice").display = False
+        self.follow([run] if run else [])
+        if run is not None:
+            self.query_one(RunHeader).update(Text(f"reading {run} …", "dim"))
+
+    def on_following_opened(self, message: Following.Opened) -> None:
+        if message.feed.run == self.run:
+            self.feed, self.state = message.feed, message.state
+            self._draw()
+
+    def on_following_said(self, message: Following.Said) -> None:
+        if message.feed is not self.feed:
+            return
+        self.feed.apply(message.events)
+        state = self.feed.state()
+        changed = bool(message.events) or state != self.state
+        self.state = state
+        if changed:
+            self._draw_soon()
+        elif state in LIVE:
+            self.query_one(RunHeader).show(self.feed, state)  # the time left runs on between events
+
+    def on_following_unreadable(self, message: Following.Unreadable) -> None:
+        if message.run == self.run:
+            self.query_one(RunHeader).update(Text(str(message.run), "bold"))
+            self._notice(Text(message.why))
+
+    def show_gone(self) -> None:
+        """The run's directory is no more; what was read of it stays on the screen."""
+        self._notice(Text("This run's directory is gone: it was deleted. What was read of it is still shown."))
+
+    def _draw_soon(self) -> None:
+        waited = time.monotonic() - self._drawn
+        if waited >= _REDRAW_SECONDS:
+            self._draw()
+        elif not self._redraw_waits:
+            self._redraw_waits = True
+            self.set_timer(_REDRAW_SECONDS - waited, self._draw)
+
+    def _draw(self) -> None:
+        self._redraw_waits = False
+        self._drawn = time.monotonic()
+        if self.feed is None:
+            return
+        self.query_one(RunHeader).show(self.feed, self.state)
+        self.query_one(Charts).show(self._sources())
+        self._notice(self._what_went_wrong())
+        self.post_message(self.Changed(self.feed, self.state))
+
+    def _sources(self) -> list[Source]:
+        return [Source(self.feed.run.id, self.feed.series), *self.behind] if self.feed else []
+
+    def draw_behind(self, others: Sequence[Source]) -> None:
+        """Draw these runs behind the one that is shown."""
+        self.behind = others
+        self._draw()
+
+    def _notice(self, text: Text | None) -> None:
+        notice = self.query_one(".notice", Static)
+        notice.display = text is not None
+        if text is not None:
+            notice.update(text)
+
+    def _what_went_wrong(self) -> Text | None:
+        """The error of a run that failed, or the end of its log where it could not say one."""
+        feed = self.feed
+        if feed is None or self.state not in ("failed", "diverged", "lost"):
+            return None
+        if feed.status.error:
+            return Text(printable(feed.status.error))
+        if self.state == "diverged":
+            return Text("The loss was no longer a number. The best checkpoint is kept; try a lower learning rate.")
+        lines = last_lines(feed.run.log)[-4:]
+        text = Text("The engine ended without a word.", style=state_style(self.app, "lost"))
+        text.append(f" The end of {shown_path(feed.run.log)}:" if lines else f" {shown_path(feed.run.log)} is empty.")
+        for line in lines:
+            text.append(f"\n{line}", "dim")
+        return text

@@ -10,7 +10,7 @@ from __future__ import annotations
 import pickle
 import shutil
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast
 
 import msgspec
 import torch
@@ -62,26 +62,37 @@ def save_checkpoint(run: Run, kind: Kind, state: TrainingState, model: Model, da
     return directory
 
 
+class DamagedCheckpoint(UserError):
+    """A checkpoint with a file that is missing, or is not what was written; names the other one, if there is one."""
+
+    def __init__(self, run: Run, kind: Kind, file: str, error: Exception) -> None:
+        how = "is missing" if isinstance(error, FileNotFoundError) else "cannot be read"
+        self.damage = f"the checkpoint {run.checkpoints / kind} is damaged: {file} {how}"
+        other = "last" if kind == "best" else "best"
+        hint = f"; --checkpoint {other} takes the {other} one" if (run.checkpoints / other).is_dir() else ""
+        super().__init__(self.damage + hint)
+
+
 def read_info(run: Run, kind: Kind) -> CheckpointInfo:
     """What the checkpoint is.
 
     Raises:
         UserError: there is none, or its config.json cannot be read.
     """
-    path = run.checkpoints / kind / "config.json"
+    directory = run.checkpoints / kind
+    if not directory.is_dir():
+        raise UserError(f"{run} has no {kind} checkpoint yet ({directory})")
     try:
-        return msgspec.json.decode(path.read_bytes(), type=CheckpointInfo)
-    except FileNotFoundError:
-        raise UserError(f"{run} has no {kind} checkpoint yet ({path.parent})") from None
-    except msgspec.MsgspecError as error:
-        raise UserError(f"{path} is no checkpoint's configuration: {error}") from None
+        return msgspec.json.decode((directory / "config.json").read_bytes(), type=CheckpointInfo)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise DamagedCheckpoint(run, kind, "config.json", error) from None
 
 
 def load_model(run: Run, kind: Kind, device: torch.device) -> tuple[GPT, CheckpointInfo]:
     """The checkpoint's model on `device`, in evaluation mode.
 
     Raises:
-        UserError: there is no such checkpoint, or its weights do not fit its configuration.
+        UserError: there is no such checkpoint, it is damaged, or its weights do not fit its configuration.
     """
     info = read_info(run, kind)
     with torch.device("meta"):
@@ -91,16 +102,22 @@ def load_model(run: Run, kind: Kind, device: torch.device) -> tuple[GPT, Checkpo
         weights = load_file(path, device=str(device))
         model.load_state_dict(weights, assign=True)
     except (OSError, SafetensorError) as error:
-        raise UserError(f"{path} cannot be read: {error}") from None
+        raise DamagedCheckpoint(run, kind, path.name, error) from None
     except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1].strip()
-        raise UserError(f"{path} does not fit its config.json: {reason}") from None
+        raise UserError(f"{path} does not fit its config.json: {_last_line(error)}") from None
     return model.eval(), info
 
 
 def load_tokenizer(run: Run, kind: Kind) -> Tokenizer:
-    """The tokenizer that the checkpoint was trained with."""
-    return Tokenizer.load(run.checkpoints / kind / "tokenizer")
+    """The tokenizer that the checkpoint was trained with.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
+    try:
+        return Tokenizer.load(run.checkpoints / kind / "tokenizer")
+    except UserError as error:
+        raise DamagedCheckpoint(run, kind, "tokenizer", error) from None
 
 
 def load_state(run: Run, state: TrainingState, device: torch.device) -> None:
@@ -113,8 +130,24 @@ def load_state(run: Run, state: TrainingState, device: torch.device) -> None:
     if not directory.exists():
         return
     try:
-        state.model.load_state_dict(load_model(run, "last", device)[0].state_dict())
-        state.load_state_dict(torch.load(directory / "trainer.pt", map_location="cpu", weights_only=True))
-    except (OSError, RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
-        reason = str(error).strip().splitlines()[-1].strip()
-        raise UserError(f"{directory} cannot be resumed from: {reason}") from error
+        weights = load_model(run, "last", device)[0].state_dict()
+        trainer = _trainer_state(run)
+    except DamagedCheckpoint as error:
+        raise UserError(f"{error.damage}; the run cannot be resumed from it") from error
+    try:
+        state.model.load_state_dict(weights)
+        state.load_state_dict(trainer)
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise UserError(f"{directory} cannot be resumed from: {_last_line(error)}") from error
+
+
+def _trainer_state(run: Run) -> dict[str, Any]:
+    path = run.checkpoints / "last" / "trainer.pt"
+    try:
+        return cast(dict[str, Any], torch.load(path, map_location="cpu", weights_only=True))
+    except (OSError, RuntimeError, ValueError, LookupError, TypeError, EOFError, pickle.UnpicklingError) as error:
+        raise DamagedCheckpoint(run, "last", path.name, error) from error
+
+
+def _last_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[-1].strip()

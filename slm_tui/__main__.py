@@ -19,7 +19,9 @@ def main() -> None:
     except UserError as error:
         sys.exit(_told(str(error), 2))
     except OSError as error:
-        sys.exit(_told(_explained(error), 2))
+        from slm_tui.formats import explained
+
+        sys.exit(_told(explained(error), 2))
     except Exception as error:
         from slm_tui.engine_calls import EngineFailed
 
@@ -31,11 +33,6 @@ def main() -> None:
 def _told(message: str, exit_code: int) -> int:
     sys.stderr.write(f"slm-tui: {message}\n")
     return exit_code
-
-
-def _explained(error: OSError) -> str:
-    where = f"{error.filename}: " if error.filename else ""
-    return f"{where}{(error.strerror or str(error)).lower()}"
 
 
 if __name__ == "__main__":

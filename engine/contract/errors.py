@@ -1,4 +1,9 @@
-"""The one exception that a person's mistake raises: printed once, without a traceback."""
+"""The one exception that a person's mistake raises: printed once, without a traceback. And what was perhaps meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
 
 
 class UserError(Exception):
@@ -6,3 +11,10 @@ class UserError(Exception):
 
     Commands print it and exit with 2; a run that had already started ends as `failed`.
     """
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The one of `known` that `name` was probably meant to be: a misspelt one, or one that it is the beginning of."""
+    names = sorted(known)
+    begun = [candidate for candidate in names if len(name) >= 4 and candidate.startswith(name)]
+    return next(iter(difflib.get_close_matches(name, names, n=1, cutoff=0.7) or begun), None)

@@ -13,13 +13,15 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-Count = Annotated[int, Meta(ge=1)]
-CountOrZero = Annotated[int, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=1, le=10**9)]  # the upper bounds only keep out what no machine can do
+CountOrZero = Annotated[int, Meta(ge=0, le=10**9)]
+Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(gt=0, le=1)]
 Probability = Annotated[float, Meta(ge=0, le=1)]
 VocabSize = Annotated[int, Meta(ge=257, le=2**32)]  # 256 bytes and end-of-text; token ids are at most uint32
+Threads = Annotated[int, Meta(ge=1, le=1_024)]
 BelowOne = Annotated[float, Meta(ge=0, lt=1)]
 
 
@@ -57,7 +59,7 @@ class Data(Table, frozen=True):
     val_fraction: Annotated[
         float, Meta(gt=0, lt=1, description="of the stories, where there is no validation split")
     ] = 0.1
-    split_seed: CountOrZero = 42
+    split_seed: Seed = 42
     fraction: Annotated[Share, Meta(description="first part of each split to use")] = 1.0
     translate: Translate | None = None
 
@@ -74,10 +76,10 @@ class Tokenizer(Table, frozen=True):
 class Model(Table, frozen=True):
     """The GPT's shape."""
 
-    n_layer: Count
-    n_head: Count
-    n_embd: Annotated[Count, Meta(description="width; a multiple of n_head")]
-    block_size: Annotated[Count, Meta(description="context length, in tokens")]
+    n_layer: Annotated[int, Meta(ge=1, le=1_000)]
+    n_head: Annotated[int, Meta(ge=1, le=65_536)]
+    n_embd: Annotated[int, Meta(ge=1, le=65_536, description="width; a multiple of n_head")]
+    block_size: Annotated[int, Meta(ge=1, le=1_000_000, description="context length, in tokens")]
     dropout: BelowOne = 0.0
     bias: Annotated[bool, Meta(description="biases in linear layers and layer norms")] = True
     tie_weights: Annotated[bool, Meta(description="the output head shares the token embedding")] = True
@@ -90,7 +92,7 @@ class Train(Table, frozen=True):
     """The optimisation. A step is one optimizer step, whatever grad_accum_steps is."""
 
     max_steps: Count
-    batch_size: Annotated[Count, Meta(description="windows in a micro-batch")] = 16
+    batch_size: Annotated[int, Meta(ge=1, le=1_000_000, description="windows in a micro-batch")] = 16
     grad_accum_steps: Annotated[Count, Meta(description="micro-batches in a step")] = 1
     optimizer: Annotated[
         Literal["adamw", "muon"],
@@ -111,7 +113,7 @@ class Train(Table, frozen=True):
     ] = 0
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     compile: Annotated[bool | Literal["auto"], Meta(description="torch.compile; auto is on NVIDIA GPUs only")] = "auto"
-    seed: CountOrZero = 1337
+    seed: Seed = 1337
     checkpoint_interval: Annotated[Count, Meta(description="steps between saves of checkpoints/last")] = 500
     sample_interval: Annotated[CountOrZero, Meta(description="steps between sample stories; 0 is at the end only")] = 0
     init_from: Annotated[str | None, Meta(description="a run, a hub model or a file to start from")] = None
@@ -121,10 +123,15 @@ class Hardware(Table, frozen=True):
     """What the run may use of the machine."""
 
     device: Annotated[
-        str, Meta(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto is cuda, then mps, then cpu")
+        str,
+        Meta(
+            pattern=r"^(auto|cpu|mps|cuda(:(0|[1-9][0-9]?))?)$",
+            description="auto is cuda, then mps, then cpu",
+            extra={"wanted": "auto, cpu, mps, cuda or cuda:N"},
+        ),
     ] = "auto"
     memory_fraction: Annotated[Share | None, Meta(description="of the GPU's memory, reserved at the start")] = None
-    num_threads: Annotated[Count | None, Meta(description="CPU threads; all cores by default")] = None
+    num_threads: Annotated[Threads | None, Meta(description="CPU threads; all cores by default")] = None
     share_device: Annotated[bool, Meta(description="do not queue with other runs for the device")] = False
 
 
@@ -141,7 +148,7 @@ class Sampling(Table, frozen=True):
     prompts: Annotated[
         tuple[str, ...], Meta(min_length=1, description='of the samples along the way; "" starts a new story')
     ] = ("",)
-    max_new_tokens: Count = 200
+    max_new_tokens: Annotated[int, Meta(ge=1, le=1_000_000)] = 200
     temperature: Annotated[NotNegative, Meta(description="0 is greedy")] = 0.8
     top_k: Annotated[CountOrZero, Meta(description="0 is off")] = 0
     top_p: Share = 1.0

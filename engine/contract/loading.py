@@ -6,7 +6,6 @@ slm-tui validate FILE
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,11 +18,9 @@ import tomli
 from msgspec import inspect as types
 
 from engine.contract.checks import contradictions
-from engine.contract.errors import UserError
+from engine.contract.errors import UserError, nearest
 from engine.contract.experiment import Experiment
-from engine.contract.toml_lines import KeyPath, key_lines
-
-_LARGEST = 2**63 - 1  # TOML's own limit for whole numbers; tomli reads larger ones, torch cannot
+from engine.contract.toml_lines import KeyPath, given_twice, key_lines
 
 
 @dataclass(frozen=True)
@@ -60,9 +57,15 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise ExperimentError([Problem(str(path), "", "does not exist")]) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ExperimentError([Problem(str(path), "", f"cannot be read: {error}")]) from None
+        reason = "does not exist"
+    except IsADirectoryError:
+        reason = "is a folder; wants a file"
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        reason = f"cannot be read: it is no UTF-8 text (byte {error.object[error.start]:#04x} in line {line})"
+    except OSError as error:
+        reason = f"cannot be read: {(error.strerror or str(error)).lower()}"
+    raise ExperimentError([Problem(str(path), "", reason)])
 
 
 def parse_experiment(text: str, source: str) -> Experiment:
@@ -78,12 +81,20 @@ def check_experiment(text: str, source: str) -> tuple[Experiment | None, list[Pr
     try:
         document = tomli.loads(text)
     except tomli.TOMLDecodeError as error:
-        return None, [Problem(f"{source}:{error.lineno}", "", f"is not TOML: {error.msg} (column {error.colno})")]
+        return None, [_not_toml(error, source)]
     conversion = _Conversion()
     experiment = conversion.table(Experiment, document, ())
     if conversion.problems:
         return None, _placed(conversion.problems, text, source)
     return experiment, []
+
+
+def _not_toml(error: tomli.TOMLDecodeError, source: str) -> Problem:
+    read = error.doc[: error.pos] + error.doc[error.pos :].partition("\n")[0]  # to the line's end
+    if error.msg.startswith("Cannot") and (twice := given_twice(read)):
+        key, first, second = twice
+        return Problem(f"{source}:{second}", "", f"{'.'.join(key)} is given twice; the first is in line {first}")
+    return Problem(f"{source}:{error.lineno}", "", f"is not TOML: {error.msg} (column {error.colno})")
 
 
 def _placed(found: Sequence[tuple[KeyPath, str]], text: str, source: str) -> list[Problem]:
@@ -133,7 +144,7 @@ class _Conversion:
             near = _did_you_mean(value, _choices(info)) if isinstance(value, str) else ""
             self.problems.append((path, f"= {_shown(value)}: wants {wanted(info)}{near}"))
             return None
-        if converted == math.inf or (isinstance(converted, int) and converted > _LARGEST):
+        if converted == math.inf:
             self.problems.append((path, f"= {_shown(value)}: is too large; wants {wanted(info)}"))
         return converted
 
@@ -175,7 +186,9 @@ def _choices(info: types.Type) -> list[str]:
 
 
 def wanted(info: types.Type) -> str:
-    """What a key wants, in words: 'a whole number, at least 1'."""
+    """What a key wants, in words: 'a whole number, at least 1', or the words that the schema has for it."""
+    if isinstance(info, types.Metadata) and info.extra:
+        return str(info.extra["wanted"])
     return " or ".join(_in_words(member) for member in _members(info))
 
 
@@ -187,10 +200,10 @@ def _in_words(info: types.Type) -> str:
     if isinstance(info, types.IntType | types.FloatType):
         kind = "a whole number" if isinstance(info, types.IntType) else "a number"
         bounds = [("at least", info.ge), ("above", info.gt), ("at most", info.le), ("below", info.lt)]
-        limits = " and ".join(f"{word} {bound}" for word, bound in bounds if bound is not None)
+        limits = " and ".join(f"{word} {bound:_}" for word, bound in bounds if bound is not None)
         return f"{kind}, {limits}" if limits else kind
     if isinstance(info, types.StrType):
-        return f"a text like {info.pattern}" if info.pattern else "a text, not empty" if info.min_length else "a text"
+        return "a text, not empty" if info.min_length else "a text"
     if isinstance(info, types.TupleType):
         return f"a list of {len(info.item_types)}: " + ", ".join(map(wanted, info.item_types))
     if isinstance(info, types.VarTupleType):
@@ -204,8 +217,8 @@ def _table_name(path: KeyPath) -> str:
 
 
 def _did_you_mean(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f'; did you mean "{near[0]}"?' if near else ""
+    near = nearest(name, known)
+    return f'; did you mean "{near}"?' if near else ""
 
 
 def _shown(value: Any) -> str:

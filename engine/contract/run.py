@@ -6,6 +6,7 @@ runs/NAME/20261121T013355-7f3a/
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import time
 from collections.abc import Iterable
@@ -25,6 +26,7 @@ from engine.contract.loading import load_experiment
 
 State = Literal["queued", "preparing", "training", "finished", "early_stopped", "stopped", "failed", "diverged", "lost"]
 RESUMABLE: tuple[State, ...] = ("stopped", "failed", "lost", "diverged")
+_NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOLCK)  # what a filesystem without flock answers
 _START_SECONDS = 30  # a launched engine takes its lock within this, also on a busy machine
 
 
@@ -101,14 +103,23 @@ class Run:
         """Take the lock for this process's life.
 
         Raises:
-            UserError: another engine holds it.
+            UserError: another engine holds it, or the filesystem has no locks.
         """
         lock = self.lock()
         try:
             lock.acquire(timeout=2)  # longer than `is_alive` of another process holds it
         except Timeout:
             raise UserError(f"{self} is running already; slm-tui stop {self.id} ends it") from None
-        return lock
+        except (OSError, NotImplementedError) as error:  # the second: an older filelock's
+            if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
+                raise
+        if lock.is_locked and type(lock) is FileLock:  # it may have become a mere file, which outlives a killed engine
+            return lock
+        lock.release()
+        raise UserError(
+            f"{self.path} is on a filesystem without locks (flock), by which a run tells that it is alive; "
+            "wants the workspace on another one, such as a local disk"
+        )
 
     def is_alive(self) -> bool:
         """Whether an engine process holds the lock now."""
@@ -119,6 +130,9 @@ class Run:
             return False
         except BlockingIOError:
             return True
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:  # where there are none, no engine starts
+                raise
         return False
 
     def status(self) -> RunStatus:

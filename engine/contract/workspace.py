@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import secrets
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from engine.contract.errors import UserError
+from engine.contract.errors import UserError, nearest
 from engine.contract.run import Run
 
 WORKSPACE_VARIABLE = "SLM_TUI_WORKSPACE"
@@ -110,13 +109,14 @@ class Workspace:
         if len(fitting) == 1:
             return fitting[0]
         if fitting:
-            shown = ", ".join(str(run) for run in fitting[:5])
+            shown = ", ".join(str(run) for run in fitting[:5]) + (", …" if len(fitting) > 5 else "")
             raise UserError(f"{reference!r} fits {len(fitting)} runs, {shown}: give more of the id")
         known = {run.name for run in runs} | {run.id for run in runs} | {file.stem for file in self.experiment_files()}
         experiment = self.experiments / f"{reference}.toml"
         if _NAME.fullmatch(reference) and experiment.is_file():
             raise UserError(f"{reference} has no run yet; slm-tui run {reference} starts one")
-        raise UserError(f"no run {reference!r} in {self.runs}{_suggestion(reference, known)}")
+        hint = _suggestion(reference, known) if known else "; slm-tui init puts the shipped experiments there"
+        raise UserError(f"no experiment or run {reference!r} in {self.root}{hint}")
 
 
 def valid_name(name: str) -> str:
@@ -135,5 +135,5 @@ def _subfolders(folder: Path) -> list[Path]:
 
 
 def _suggestion(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
-    return f"; did you mean {near[0]}?" if near else ""
+    near = nearest(name, known)
+    return f"; did you mean {near}?" if near else ""

@@ -6,7 +6,6 @@ A download is kept in the workspace, in the mirror's own layout: `data/downloads
 from __future__ import annotations
 
 import contextlib
-import difflib
 import errno
 import glob
 import http.client
@@ -18,7 +17,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from engine.contract.errors import UserError
+from engine.contract.errors import UserError, nearest
 from engine.contract.events import Emit
 from engine.contract.workspace import Workspace
 from engine.data.progress import Progress
@@ -64,8 +63,8 @@ def _shown(file: Path, workspace: Workspace) -> str:
 
 def _neighbour(path: Path) -> str:
     names = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
-    near = difflib.get_close_matches(path.name, names, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    near = nearest(path.name, names)
+    return f"; did you mean {near}?" if near else ""
 
 
 def _fetched(url: str, workspace: Workspace, mirror: Path | None, emit: Emit) -> Path:

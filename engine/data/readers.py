@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import codecs
 import csv
-import difflib
 import gzip
 import hashlib
 import json
@@ -19,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, TextIO
 
-from engine.contract.errors import UserError
+from engine.contract.errors import UserError, nearest
 
 CHUNK = 1 << 20  # characters or bytes read at once
 LONGEST_STORY = 64 << 20  # characters; past it a separator or a closing quote is missing, and memory would go
@@ -308,8 +307,8 @@ def _column(file: DataFile, column: str, columns: list[str]) -> int:
 def missing_column(where: str, column: str, columns: list[str]) -> UserError:
     """The error that names the columns there are, and the nearest."""
     named = {name.lower(): name for name in columns if name}
-    near = difflib.get_close_matches(column.lower(), named, n=1, cutoff=0.5)
-    hint = f'; did you mean "{named[near[0]]}"?' if near else ""
+    near = nearest(column.lower(), named)
+    hint = f'; did you mean "{named[near]}"?' if near else ""
     there = ", ".join(named.values()) or "none"
     return UserError(f'{where}: no column "{column}" (data.text_column); there are {there}{hint}')
 

@@ -1,12 +1,11 @@
 """The built-in corpus: as many distinct stories as asked for, the same ones every time."""
 
-import difflib
 import hashlib
 import importlib
 import random
 from collections.abc import Callable, Iterator
 
-from engine.contract.errors import UserError
+from engine.contract.errors import UserError, nearest
 
 # What a grammar module exports: one story from a random state.
 Tell = Callable[[random.Random], str]
@@ -24,8 +23,8 @@ def stories(language: str, count: int, seed: int = 0) -> Iterator[str]:
     grammar has fewer stories than asked for.
     """
     if language not in LANGUAGES:
-        nearest = difflib.get_close_matches(language, LANGUAGES, n=1)
-        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        near = nearest(language, LANGUAGES)
+        hint = f" Did you mean {near!r}?" if near else ""
         known = " or ".join(LANGUAGES)
         raise UserError(f"data.language: {language!r} is not a built-in language; want {known}.{hint}")
     tell: Tell = importlib.import_module(f"engine.data.grammar_{language}").tell

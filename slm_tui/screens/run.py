@@ -72,8 +72,8 @@ class RunScreen(Operations):
     @property
     def chosen_run(self) -> RunEntry | None:
         entry = self.app.catalog.find(self.run) if self.app.catalog else None
-        view = self.query_one(RunView)
-        if entry is None or view.feed is None:
+        view = next(iter(self.query(RunView)), None)  # None while the screen is being made
+        if entry is None or view is None or view.feed is None:
             return entry
         return entry.in_state(view.state)  # the view sees it before the next scan does
 

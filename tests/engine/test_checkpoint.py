@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,11 +75,34 @@ def test_weights_that_do_not_fit_are_refused_with_the_tensor_that_does_not(train
         load_model(trained, "best", CPU)
 
 
-def test_a_torn_weights_file_is_refused(trained: Run) -> None:
-    path = trained.checkpoints / "best" / "model.safetensors"
-    path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(UserError, match="cannot be read"):
+def test_a_damaged_checkpoint_is_refused_in_a_few_words_and_the_other_one_is_named(trained: Run) -> None:
+    best, last = (trained.checkpoints / kind for kind in ("best", "last"))
+    weights = best / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:200])
+    with pytest.raises(UserError) as torn:
         load_model(trained, "best", CPU)
+    damage = f"the checkpoint {best} is damaged: model.safetensors cannot be read"
+    assert str(torn.value) == f"{damage}; --checkpoint last takes the last one"
+    (last / "model.safetensors").unlink()
+    with pytest.raises(UserError, match=r"last is damaged: model\.safetensors is missing; --checkpoint best takes"):
+        load_model(trained, "last", CPU)
+    shutil.rmtree(last)
+    (best / "config.json").write_bytes(b'{"model": \xff')
+    with pytest.raises(UserError, match=r"best is damaged: config\.json cannot be read$"):
+        load_model(trained, "best", CPU)
+    (best / "tokenizer" / "vocab.tiktoken").write_text("torn")
+    with pytest.raises(UserError, match=r"best is damaged: tokenizer cannot be read$"):
+        load_tokenizer(trained, "best")
+
+
+@pytest.mark.parametrize("file", ["trainer.pt", "model.safetensors"])
+def test_a_damaged_checkpoint_is_not_resumed_from(trained: Run, file: str) -> None:
+    path = trained.checkpoints / "last" / file
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(UserError) as caught:
+        load_state(trained, fresh_state(trained), CPU)
+    damage = f"the checkpoint {path.parent} is damaged: {file} cannot be read"
+    assert str(caught.value) == f"{damage}; the run cannot be resumed from it"
 
 
 def test_a_run_without_a_checkpoint_says_so(new_run: Callable[..., Run]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -171,6 +172,21 @@ def test_only_one_engine_holds_a_run(run: Run) -> None:
         process.wait()
         with run.hold_lock():
             assert run.is_alive()
+    assert not run.is_alive()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EOPNOTSUPP])  # the first, filelock takes for its own ways
+@pytest.mark.filterwarnings("ignore:flock not supported")
+def test_on_a_filesystem_without_locks_no_engine_starts_and_none_is_alive(
+    run: Run, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def no_flock(file: object, operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", no_flock)  # no such filesystem can be counted on where tests run
+    with pytest.raises(UserError, match=r"on a filesystem without locks \(flock\).*; wants the workspace on another"):
+        run.hold_lock()
+    (run.path / "engine.lock").touch()
     assert not run.is_alive()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomli
 
-from engine.contract.toml_lines import KeyPath, key_lines
+from engine.contract.toml_lines import KeyPath, given_twice, key_lines
 
 
 def lines(text: str) -> dict[KeyPath, int]:
@@ -80,3 +80,8 @@ def test_the_first_of_an_array_of_tables_counts() -> None:
 
 def test_an_empty_text_has_none() -> None:
     assert lines("") == lines("\n\n") == lines("# only this") == {}
+
+
+def test_what_is_given_twice_is_found_with_both_lines() -> None:
+    assert given_twice('[t]\na = """\na = 1\n"""\n[u]\na = 1\n\na = 2') == (("u", "a"), 6, 8)
+    assert given_twice("[[t]]\na = 1\n[t.u]\nb = 1\n[[t]]\na = 1\n[t.u]\nb = 1\n[v.w]\n[v]") is None

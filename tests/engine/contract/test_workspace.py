@@ -130,6 +130,19 @@ def test_a_reference_that_fits_several_runs_is_refused_with_their_names(workspac
         workspace.find_run("20261121")
     assert f"quickstart/{SECOND}" in str(caught.value)
     assert f"other/{OTHER}" in str(caught.value)
+    assert "…" not in str(caught.value)
+
+
+def test_of_many_fitting_runs_five_are_named_and_the_rest_is_hinted_at(workspace: Workspace) -> None:
+    for number in range(6):
+        (workspace.runs / "other" / f"20250101T00000{number}-cccc").mkdir()
+    with pytest.raises(UserError, match=r"fits 6 runs, (other/[\dT]+-cccc, ){5}…: give more of the id"):
+        workspace.find_run("2025")
+
+
+def test_a_workspace_without_anything_says_how_to_begin(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no experiment or run 'x' in .*; slm-tui init puts the shipped"):
+        Workspace(tmp_path).find_run("x")
 
 
 @pytest.mark.parametrize(
@@ -139,10 +152,11 @@ def test_a_reference_that_fits_several_runs_is_refused_with_their_names(workspac
         ("20261121T013355-7f3b", f"; did you mean {SECOND}?"),
         ("untried", "untried has no run yet; slm-tui run untried starts one"),
         ("untired", "; did you mean untried?"),
-        ("zzzzzzzz", "no run 'zzzzzzzz' in "),
-        ("f3a", "no run 'f3a' in "),  # three characters say too little
-        ("other/7f3a", "no run 'other/7f3a' in "),
-        ("/", "no run '/' in "),
+        ("quick", "; did you mean quickstart?"),
+        ("zzzzzzzz", "no experiment or run 'zzzzzzzz' in "),
+        ("f3a", "no experiment or run 'f3a' in "),  # three characters say too little
+        ("other/7f3a", "no experiment or run 'other/7f3a' in "),
+        ("/", "no experiment or run '/' in "),
     ],
 )
 def test_an_unknown_run_says_what_there_is(workspace: Workspace, reference: str, message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from io import TextIOWrapper
 
@@ -12,10 +13,16 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # an Arabic story on a terminal without Unicode is no reason to fail
     from engine.contract.errors import UserError
-    from slm_tui.cli import app
 
     try:
-        app(prog_name="slm-tui")
+        if sys.argv[1:] or "_SLM_TUI_COMPLETE" in os.environ:
+            from slm_tui.cli import app
+
+            app(prog_name="slm-tui")
+        else:  # the dashboard, without waiting for what parses commands
+            from slm_tui.app import open_dashboard
+
+            open_dashboard()
     except UserError as error:
         sys.exit(_told(str(error), 2))
     except OSError as error:

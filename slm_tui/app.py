@@ -6,8 +6,11 @@ and widgets draw; starting, reading and computing live in modules without Textua
 
 from __future__ import annotations
 
+import importlib
+import signal
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,11 +26,10 @@ from engine.contract.run import Run
 from engine.contract.workspace import Workspace
 from slm_tui.catalog import Catalog, CatalogReader
 from slm_tui.keys import bindings
-from slm_tui.screens.editor import EditorScreen
 from slm_tui.screens.help import HelpScreen, commands_of
 from slm_tui.screens.home import HomeScreen
 from slm_tui.screens.jump import JumpScreen
-from slm_tui.screens.run import RunScreen
+from slm_tui.screens.operations import Operations
 from slm_tui.settings import load_settings, save_settings
 from slm_tui.themes import THEMES
 
@@ -75,11 +77,15 @@ class SlmTui(App[None]):
         self._wake.set()
 
     def _scan_for_ever(self) -> None:
+        """The thread that looks at the workspace again and again, and at what else may change unasked."""
         reader = CatalogReader(self.workspace)
         while not self._over:
             catalog = reader.scan()
             if catalog != self.catalog and not self._over:
                 self.post_message(self.CatalogChanged(catalog))
+                _load_charts()
+            if not self.is_headless and _terminal_is_gone():
+                signal.raise_signal(signal.SIGHUP)  # which a terminal that is not the controlling one does not send
             for child in self._children:
                 child.poll()  # so that an engine that has ended is not kept as a zombie
             self._wake.wait(_LIVE_SECONDS if catalog.has_live_runs else _IDLE_SECONDS)
@@ -90,7 +96,7 @@ class SlmTui(App[None]):
         runs = {entry.run for entry in message.catalog.runs()}
         self.marked = {run: None for run in self.marked if run in runs}
         for screen in self.screen_stack:
-            if isinstance(screen, HomeScreen | RunScreen) and screen.is_mounted:
+            if isinstance(screen, Operations) and screen.is_mounted:
                 screen.show_catalog(message.catalog)
         self.screen.refresh_bindings()
 
@@ -133,6 +139,8 @@ class SlmTui(App[None]):
             self.push_screen(JumpScreen(self.catalog), self._jump_to)
 
     def _jump_to(self, target: Run | str | None) -> None:
+        from slm_tui.screens.run import RunScreen  # charts, and numpy with them, are loaded when there is one to draw
+
         if isinstance(target, Run):
             self.push_screen(RunScreen(target))
         elif target is not None:
@@ -147,6 +155,8 @@ class SlmTui(App[None]):
     @work
     async def action_quit(self) -> None:  # type: ignore[override]  # a worker, for it may ask
         """Quit, unless something unsaved is to be kept."""
+        from slm_tui.screens.editor import EditorScreen
+
         for screen in reversed(self.screen_stack):
             if isinstance(screen, EditorScreen) and not await screen.settle():
                 return
@@ -157,6 +167,19 @@ class SlmTui(App[None]):
         for key, run in commands_of(screen):
             yield SystemCommand(key.label, key.help, run)
         yield SystemCommand("change theme", "Choose among all themes.", self.search_themes)
+
+
+def _load_charts() -> None:
+    """Import what draws charts now, with numpy: after the first screen, before the first key that wants them."""
+    importlib.import_module("slm_tui.screens.run")
+
+
+def _terminal_is_gone() -> bool:
+    try:
+        termios.tcgetattr(sys.__stdin__ or 0)
+    except termios.error:
+        return True
+    return False
 
 
 def open_dashboard(folder: Path | None = None) -> None:

@@ -16,7 +16,7 @@ import msgspec
 from engine.contract import events
 from engine.contract.errors import UserError
 from engine.contract.run import Run, RunStatus, State
-from engine.contract.run_notes import RunNotes, read_notes
+from engine.contract.run_notes import RunNotes, notes_file, read_notes
 from engine.contract.workspace import Workspace
 from slm_tui.facts import ExperimentFacts, RunFacts, file_facts, run_facts, with_runs
 
@@ -113,7 +113,7 @@ class CatalogReader:
         return known[1]
 
     def _run(self, run: Run) -> RunEntry | None:
-        stamps = tuple(map(_stamp, (run.metrics, run.experiment_file, run.info_file, run.path / "notes.toml")))
+        stamps = (_stamp(run.metrics), _stamp(notes_file(run)))  # its other files stand before its first event
         known = self._runs.get(run)
         try:
             if known is None or known[0] != stamps:

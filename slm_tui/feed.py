@@ -17,6 +17,8 @@ from slm_tui.progress import Progress
 
 _READ_BYTES = 1 << 18  # about 1,800 events: taken in within 10 ms, so that a key is never kept waiting
 
+_LONG_BYTES = 8 << 20  # about 50,000 events: a twentieth of a second and more
+
 
 @dataclass
 class Feed:
@@ -52,15 +54,23 @@ class Feed:
         return self.run.state(self.status)
 
 
-def open_feed(run: Run) -> Feed:
-    """All that `run` has said so far.
+def is_long(run: Run) -> bool:
+    """Whether reading all of the run's events takes so long that a sketch should be shown first."""
+    try:
+        return run.metrics.stat().st_size > _LONG_BYTES
+    except FileNotFoundError:
+        return False
+
+
+def open_feed(run: Run, *, sketched: bool = False) -> Feed:
+    """All that `run` has said so far; `sketched`, only as many of its points as a screen can show, at once.
 
     Raises:
         UserError: its experiment.toml cannot be read.
     """
     progress = Progress(run)
     end = progress.leap()
-    series = RunSeries.load(run.metrics, end)
+    series = (RunSeries.sketch if sketched else RunSeries.load)(run.metrics, end)
     latest = reversed(events.last_events(run.metrics, end))
     system = next((event for event in latest if isinstance(event, events.System)), None)
     return Feed(run, progress, series, events.samples_in(run.metrics, end), system)

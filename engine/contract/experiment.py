@@ -20,7 +20,7 @@ Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(gt=0, le=1)]
 Probability = Annotated[float, Meta(ge=0, le=1)]
-VocabSize = Annotated[int, Meta(ge=257, le=2**32)]  # 256 bytes and end-of-text; token ids are at most uint32
+VocabSize = Annotated[int, Meta(ge=257, le=1_000_000)]  # 256 bytes and end-of-text; trainers reserve room for all
 Threads = Annotated[int, Meta(ge=1, le=1_024)]
 BelowOne = Annotated[float, Meta(ge=0, lt=1)]
 

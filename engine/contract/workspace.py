@@ -131,7 +131,11 @@ def valid_name(name: str) -> str:
 
 
 def _subfolders(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+    try:
+        with os.scandir(folder) as entries:  # knows what is a folder without asking again
+            return [folder / entry.name for entry in entries if entry.is_dir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _suggestion(name: str, known: Iterable[str]) -> str:

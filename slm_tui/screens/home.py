@@ -203,7 +203,7 @@ class HomeScreen(Operations):
             self.notify(f"{self.experiment.name} has no run yet: r starts one", markup=False)
 
     def _open(self, run: Run) -> None:
-        from slm_tui.screens.run import RunScreen  # which knows this module
+        from slm_tui.screens.run import RunScreen
 
         self.app.push_screen(RunScreen(run))
 

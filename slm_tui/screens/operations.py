@@ -18,7 +18,7 @@ from engine.contract.run import RESUMABLE, Run
 from engine.contract.run_notes import RunNotes, read_notes, write_notes
 from engine.contract.workspace import valid_name
 from slm_tui import launcher
-from slm_tui.catalog import LIVE, RunEntry
+from slm_tui.catalog import LIVE, Catalog, RunEntry
 from slm_tui.housekeeping import delete_experiment, delete_run, rename_experiment
 from slm_tui.widgets.dialogs import Ask, Choice
 
@@ -42,6 +42,10 @@ class Operations(Screen[None]):
     @property
     def chosen_run(self) -> RunEntry | None:
         """The run that a key acts upon."""
+        raise NotImplementedError
+
+    def show_catalog(self, catalog: Catalog) -> None:
+        """The workspace is like this now."""
         raise NotImplementedError
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

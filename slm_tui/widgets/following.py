@@ -12,7 +12,7 @@ from textual.widget import Widget
 from engine.contract.errors import UserError
 from engine.contract.events import AnyEvent
 from engine.contract.run import Run, State
-from slm_tui.feed import Feed, open_feed
+from slm_tui.feed import Feed, is_long, open_feed
 
 _LIVE_SECONDS, _ENDED_SECONDS, _RETRY_SECONDS = 0.25, 1.0, 2.0  # between looks at a run
 _MANY = 500  # events in one read: there are more to come
@@ -71,6 +71,9 @@ class Following(Widget):
         try:
             feed = feeds.get(run)
             if feed is None:
+                if is_long(run):
+                    sketch = open_feed(run, sketched=True)
+                    self._tell(self.Opened(sketch, sketch.state()), over)
                 feed = feeds[run] = open_feed(run)
                 self._tell(self.Opened(feed, feed.state()), over)
                 return 0.0

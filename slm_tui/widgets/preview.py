@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.timer import Timer
 from textual.widgets import Static
 
+from engine.contract.run import Run
 from slm_tui.catalog import ExperimentEntry, RunEntry
 from slm_tui.formats import count, quantity
-from slm_tui.widgets.run_view import RunView
+
+if TYPE_CHECKING:
+    from slm_tui.widgets.run_view import RunView
+
+_REST_SECONDS = 0.1
 
 
 class Preview(Vertical):
     """The run's view; in words where there is no run."""
 
     def compose(self) -> ComposeResult:
-        yield RunView(id="preview-run")
         yield Static(id="preview-words")
 
     def on_mount(self) -> None:
         self._wanted: tuple[ExperimentEntry | None, RunEntry | None] = (None, None)
+        self._view: RunView | None = None
+        self._timer: Timer | None = None
 
     def show(self, experiment: ExperimentEntry | None, entry: RunEntry | None) -> None:
         """The run `entry`, or the experiment where it has none."""
@@ -33,11 +42,27 @@ class Preview(Vertical):
 
     def _draw(self) -> None:
         experiment, entry = self._wanted
-        view, words = self.query_one(RunView), self.query_one("#preview-words", Static)
-        view.display, words.display = entry is not None, entry is None
-        view.show(entry.run if entry and self.region.area > 0 else None)
+        self._draw_run(entry.run if entry and self.region.area > 0 else None)
+        words = self.query_one("#preview-words", Static)
+        words.display = entry is None
         if entry is None:
             words.update(_words(experiment) if experiment else "")
+
+    def _draw_run(self, run: Run | None) -> None:
+        """Show the run once the cursor rests on it: its file may be long."""
+        if self._timer is not None:
+            self._timer.stop()
+        self._timer = self.set_timer(_REST_SECONDS, lambda: self._show_run(run))
+
+    def _show_run(self, run: Run | None) -> None:
+        if self._view is None and run is not None:
+            from slm_tui.widgets.run_view import RunView  # with numpy: once there is something to draw
+
+            self._view = RunView(id="preview-run")
+            self.mount(self._view)
+        if self._view is not None:
+            self._view.display = run is not None
+            self._view.show(run)
 
 
 def _words(experiment: ExperimentEntry) -> Text:

@@ -52,12 +52,16 @@ class RunView(Vertical, Following):
 
     def on_mount(self) -> None:
         self.query_one(".notice").display = False
+        wanted, self.run = self.run, None
+        self.show(wanted)
 
     def show(self, run: Run | None) -> None:
         """Follow `run` from now on; None follows nothing."""
         if run == self.run:
             return
         self.run, self.feed, self.behind = run, None, ()
+        if not self.is_mounted:
+            return
         self.query_one(".notice").display = False
         self.follow([run] if run else [])
         if run is not None:

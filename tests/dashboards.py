@@ -35,3 +35,8 @@ def app_of(pilot: Pilot[None]) -> SlmTui:
 def told(pilot: Pilot[None]) -> str:
     """All that notifications have said."""
     return "\n".join(notification.message for notification in pilot.app._notifications)
+
+
+def screen_text(pilot: Pilot[None]) -> str:
+    """The words on the screen, as a person sees them."""
+    return "\n".join(strip.text.rstrip() for strip in pilot.app.screen._compositor.render_strips())

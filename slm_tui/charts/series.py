@@ -5,6 +5,7 @@ Only numpy arrays are kept, so a run of a million events takes some 80 MB and is
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,14 +108,17 @@ class RunSeries:
         self._updated = np.nan  # unix seconds
 
     @classmethod
-    def load(cls, path: Path, end: int | None = None) -> RunSeries:
+    def load(cls, path: Path, end: int | None = None, pause: float = 0.0) -> RunSeries:
         """The run as told by the whole lines in the first `end` bytes of its `metrics.jsonl`; all of it if None.
 
-        A million events take one or two seconds, so do it in a thread. A missing file is an empty run.
+        A million events take one or two seconds, so do it in a thread; `pause`, in seconds, is for other threads to
+        get on after every megabyte. A missing file is an empty run.
         """
         series = cls()
         for block in read_blocks(path, end):
             series._fold(block)
+            if pause:
+                time.sleep(pause)
         return series
 
     @classmethod
@@ -146,6 +150,17 @@ class RunSeries:
             order = np.argsort(x, kind="stable")
             x, y = x[order], y[order]
         return x, y
+
+    def smooth_all(self, smoothing: float) -> None:
+        """Smooth every curve now, in the thread that calls this, so that drawing them need not."""
+        for metric in METRICS.values():
+            for part in metric.curves:
+                if part.smooth and smoothing:
+                    self.curve(part.name, smoothing=smoothing)
+
+    def __len__(self) -> int:
+        """How many steps it has."""
+        return len(self._tables["step"]["step"])
 
     def position(self, step: float, axis: Axis) -> float:
         """Where `step` lies on an axis, such as a checkpoint's; NaN before the first step."""

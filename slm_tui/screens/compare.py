@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from rich.text import Text
@@ -25,6 +26,7 @@ from slm_tui.widgets.following import Following
 
 _PANES = {1: "chart", 2: "results", 3: "differences"}
 _REDRAW_SECONDS = 0.5
+_REREAD_SECONDS = 3.0
 
 
 class CompareScreen(Operations):
@@ -38,6 +40,7 @@ class CompareScreen(Operations):
         self._places = {run: place for place, run in enumerate(runs)}  # of its colour, also after others are dropped
         self._feeds: dict[Run, Feed] = {}
         self._stale = False
+        self._compared = 0.0
 
     def compose(self) -> ComposeResult:
         yield Static(id="heading")
@@ -88,6 +91,7 @@ class CompareScreen(Operations):
         self.app.call_from_thread(self._show_comparison, comparison)
 
     def _show_comparison(self, comparison: Comparison) -> None:
+        self._compared = time.monotonic()
         letters = [letter(place) for place in range(len(comparison.runs))]
         keys = [facts.run for facts in comparison.runs]
         self.query_one("#results", FactTable).show(keys, result_columns(comparison, letters))
@@ -98,8 +102,9 @@ class CompareScreen(Operations):
         self.query_one("#differences-pane").border_title = title
 
     def show_catalog(self, catalog: Catalog) -> None:
-        """The workspace has changed: so may have the results."""
-        self._compare(list(self._runs))
+        """The workspace has changed: so may have the results, which are read again now and then."""
+        if time.monotonic() - self._compared >= _REREAD_SECONDS:
+            self._compare(list(self._runs))
 
     def on_following_opened(self, message: Following.Opened) -> None:
         self._feeds[message.feed.run] = message.feed

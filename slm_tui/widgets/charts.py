@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from textual import on
@@ -14,6 +15,7 @@ from slm_tui.charts.series import METRICS, Metric
 from slm_tui.widgets.chart_view import ChartView
 
 _LEAST_WIDTH, _LEAST_HEIGHT = 36, 9  # cells of a chart that can be read
+_MANY, _PAUSE_SECONDS = 100_000, 0.03  # points; between charts of as many, to draw one of which takes a while
 _ALWAYS = ("loss", "perplexity", "lr", "grad_norm", "tokens_per_second")  # also before they have a point
 
 
@@ -41,8 +43,12 @@ class Charts(VerticalScroll, can_focus=False):
 
     def show(self, sources: Sequence[Source]) -> None:
         """Draw these runs, as far as they have got."""
-        for chart in self.charts:
-            chart.show(sources)
+        pause = _PAUSE_SECONDS if sum(len(source.series) for source in sources) > _MANY else 0.0
+        for place, chart in enumerate(self.charts):
+            if pause:  # one after the other, so that a key is answered in between
+                self.set_timer(place * pause, partial(chart.show, sources))
+            else:
+                chart.show(sources)
         self._choose(sources)
 
     def focus_first(self) -> None:

@@ -75,6 +75,7 @@ class Following(Widget):
                     sketch = open_feed(run, sketched=True)
                     self._tell(self.Opened(sketch, sketch.state()), over)
                 feed = feeds[run] = open_feed(run)
+                feed.series.smooth_all(self.app.settings.smoothing)  # type: ignore[attr-defined]
                 self._tell(self.Opened(feed, feed.state()), over)
                 return 0.0
             new = feed.read()

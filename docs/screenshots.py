@@ -1,0 +1,61 @@
+"""The pictures in the README, from the real application on real runs.
+
+    make screenshots
+
+Trains `quickstart` twice in a temporary workspace, at two learning rates and for a quarter of its steps, and
+photographs the screens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+PROGRAM = (sys.executable, "-m", "slm_tui")
+RATES = ("1e-3", "4e-3")
+PICTURES: dict[str, tuple[tuple[int, int], Sequence[str]]] = {  # name: size, and the keys that lead there
+    "home": ((180, 44), ()),
+    "run": ((120, 36), ("enter", "enter")),
+    "compare": ((120, 36), ("enter", "space", "down", "space", "v")),
+}
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        os.environ.update(HOME=folder, XDG_CONFIG_HOME=folder, XDG_STATE_HOME=folder)
+        workspace = home / "stories"
+        subprocess.run([*PROGRAM, "init", workspace], check=True)
+        for rate in RATES:
+            overrides = ("--set", "train.max_steps=275", "--set", f"train.learning_rate={rate}")
+            subprocess.run([*PROGRAM, "run", "quickstart", *overrides], cwd=workspace, check=True)
+        for name, (size, keys) in PICTURES.items():
+            (FOLDER / f"{name}.svg").write_text(asyncio.run(picture(workspace, size, keys)), encoding="utf-8")
+
+
+async def picture(workspace: Path, size: tuple[int, int], keys: Sequence[str]) -> str:
+    """The screen after `keys`, as SVG."""
+    from engine.contract.workspace import Workspace
+    from slm_tui.app import SlmTui
+
+    app = SlmTui(Workspace(workspace))
+    async with app.run_test(size=size) as pilot:
+        while app.catalog is None:
+            await pilot.pause(0.05)
+        await pilot.pause(0.5)
+        app.screen.go_to("quickstart")  # type: ignore[attr-defined]
+        for key in keys:
+            await pilot.pause(0.3)
+            await pilot.press(key)
+        await pilot.pause(1.5)
+        return app.export_screenshot(title="slm-tui")
+
+
+if __name__ == "__main__":
+    main()

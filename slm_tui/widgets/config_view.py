@@ -8,6 +8,7 @@ from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
+from textual.theme import Theme
 from textual.widgets import Static
 
 from engine.contract.loading import ExperimentError, load_experiment, read_text
@@ -38,7 +39,7 @@ class ConfigView(VerticalScroll, can_focus=True):
         """The experiment of `run`, and what has become of its file."""
         told = _differences(run, workspace)
         try:
-            text: Text | Syntax = _toml(printable(read_text(run.experiment_file)), self.app.current_theme.dark)
+            text: Text | Syntax = _toml(printable(read_text(run.experiment_file)), self.app.current_theme)
         except ExperimentError as error:
             text = Text(str(error))
         self.app.call_from_thread(self._draw, told, text)
@@ -48,8 +49,9 @@ class ConfigView(VerticalScroll, can_focus=True):
         self.query_one("#config-text", Static).update(text)
 
 
-def _toml(text: str, dark: bool) -> Syntax:
-    return Syntax(text, "toml", theme="ansi_dark" if dark else "ansi_light", background_color="default", word_wrap=True)
+def _toml(text: str, theme: Theme) -> Syntax:
+    colours = "ansi_dark" if theme.dark else "ansi_light"
+    return Syntax(text, "toml", theme=colours, background_color=theme.background, word_wrap=True)
 
 
 def _differences(run: Run, workspace: Workspace) -> Text | Table:

@@ -44,6 +44,7 @@ class RunView(Vertical, Following):
         self.behind: Sequence[Source] = ()
         self._drawn = 0.0
         self._redraw_waits = False
+        self._ready = False
 
     def compose(self) -> ComposeResult:
         yield RunHeader()
@@ -52,6 +53,7 @@ class RunView(Vertical, Following):
 
     def on_mount(self) -> None:
         self.query_one(".notice").display = False
+        self._ready = True
         wanted, self.run = self.run, None
         self.show(wanted)
 
@@ -60,7 +62,7 @@ class RunView(Vertical, Following):
         if run == self.run:
             return
         self.run, self.feed, self.behind = run, None, ()
-        if not self.is_mounted:
+        if not self._ready:  # `on_mount` follows it
             return
         self.query_one(".notice").display = False
         self.follow([run] if run else [])

@@ -23,6 +23,8 @@ from slm_tui.screens.home import HomeScreen
 from slm_tui.screens.run import RunScreen
 from slm_tui.widgets.dialogs import Ask, Choice
 from slm_tui.widgets.first_steps import FirstSteps
+from slm_tui.widgets.run_header import RunHeader
+from slm_tui.widgets.run_view import RunView
 
 STAND_IN = Path(__file__).parent.parent / "stand_in.py"
 
@@ -104,6 +106,19 @@ async def test_enter_goes_from_experiment_to_runs_to_charts_and_escape_back(
         await until(pilot, lambda: isinstance(pilot.app.screen, HomeScreen))
         await pilot.press("escape")
         assert home(pilot).focused is home(pilot).experiments and home(pilot).experiments.region.height > 0
+
+
+async def test_a_very_wide_terminal_shows_the_charts_of_the_run_under_the_cursor(
+    workspace: Workspace, new_run: Callable[..., Run]
+) -> None:
+    older, newer = new_run(finished(3.0)), new_run(finished(2.0))
+    async with dashboard(workspace, (200, 50)) as pilot:
+        await until(pilot, lambda: bool(pilot.app.screen.query(RunView)))
+        view = pilot.app.screen.query_one(RunView)
+        await until(pilot, lambda: view.feed is not None and view.feed.run == newer)
+        await pilot.press("enter", "down")
+        await until(pilot, lambda: view.feed is not None and view.feed.run == older)
+        assert "best 3.000" in str(view.query_one(RunHeader).visual)
 
 
 async def test_a_run_is_started_and_watched_and_goes_on_when_the_dashboard_quits(workspace: Workspace) -> None:

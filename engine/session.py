@@ -27,6 +27,7 @@ from engine.contract.workspace import MIRROR_VARIABLE, Workspace
 from engine.data.prepare import PreparedData, prepare
 
 EXIT_CODES = {"finished": 0, "early_stopped": 0, "failed": 1, "diverged": 1, "stopped": 130}
+_OUT_OF_MEMORY = ("OutOfMemoryError", "MemoryError", "_ArrayMemoryError")  # torch, Python and numpy
 _REPORTED_PACKAGES = ("slm-tui", "torch", "numpy", "safetensors", "tiktoken", "tokenizers", "datasets")
 
 
@@ -65,7 +66,11 @@ def train_run(run: Run, *, resume: bool) -> int:
     with run.hold_lock():
         emit = EventWriter(run.metrics)
         ended = _work(run, experiment, emit, resume=resume)
-        emit(ended)
+        try:
+            emit(ended)
+        except OSError as error:
+            print(f"the run's last word, {ended.reason!r}, could not be written: {_refused(error)}", file=sys.stderr)
+            return EXIT_CODES["failed"]
     return EXIT_CODES[ended.reason]
 
 
@@ -92,6 +97,9 @@ def _work(run: Run, experiment: Experiment, emit: Emit, *, resume: bool) -> RunE
     except UserError as error:
         print(error, file=sys.stderr)
         return RunEnded("failed", error=str(error))
+    except OSError as error:
+        print(_refused(error), file=sys.stderr)
+        return RunEnded("failed", error=_refused(error))
     except Exception as error:  # noqa: BLE001  whatever went wrong, the run's last word must be said
         traceback.print_exc()
         return RunEnded("failed", error=_explained(error, run))
@@ -179,8 +187,14 @@ def _git_commit(folder: Path) -> str | None:
     return answer.stdout.strip() or None
 
 
+def _refused(error: OSError) -> str:
+    """What the system refused, and where."""
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"
+
+
 def _explained(error: Exception, run: Run) -> str:
     first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-    if type(error).__name__ == "OutOfMemoryError" or "DefaultCPUAllocator" in str(error):
+    if type(error).__name__ in _OUT_OF_MEMORY or "DefaultCPUAllocator" in str(error):
         return f"out of memory: {first_line}\nlower train.batch_size and raise train.grad_accum_steps by as much"
     return f"{type(error).__name__}: {first_line} (the whole of it is in {run.log})"

@@ -7,16 +7,18 @@ runs stay readable.
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import re
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
+Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]  # what any reader can hold; a longer one is damage
 EndReason = Literal["finished", "early_stopped", "stopped", "failed", "diverged"]
 
 
@@ -33,47 +35,47 @@ class Event(msgspec.Struct, kw_only=True, tag_field="event", tag=_snake_case):
 class RunStarted(Event):
     """An engine process has the run's lock and its device: at the start, and again at each resume."""
 
-    pid: int
+    pid: Int64
     host: str
 
 
 class Queued(Event):
     """An engine process took the run's lock and waits for its device; said again when what it waits for changes."""
 
-    pid: int
+    pid: Int64
     host: str
     device: str
-    ahead: int  # runs that come first, the one that has the device among them
+    ahead: Int64  # runs that come first, the one that has the device among them
     holder: str | None = None  # the directory of the run that has the device; None where none has told
-    holder_pid: int | None = None
+    holder_pid: Int64 | None = None
 
 
 class Prepare(Event):
     """Progress of preparing the data; `total` is None where it cannot be known."""
 
     phase: str
-    done: int
-    total: int | None = None
+    done: Int64
+    total: Int64 | None = None
 
 
 class Prepared(Event):
     """The data that this run trains on."""
 
     directory: str
-    vocab_size: int
-    train_tokens: int
-    val_tokens: int
+    vocab_size: Int64
+    train_tokens: Int64
+    val_tokens: Int64
     cached: bool
 
 
 class Step(Event):
     """One optimizer step. `loss` is the mean over all its micro-batches, in nats a token."""
 
-    step: int
+    step: Int64
     loss: float | None  # None where it was not finite
     lr: float
     grad_norm: float | None
-    tokens: int  # seen so far
+    tokens: Int64  # seen so far
     tokens_per_second: float | None = None
     mfu: float | None = None  # model FLOPs utilisation, 0 to 1; None where the device's peak is unknown
 
@@ -81,26 +83,26 @@ class Step(Event):
 class Eval(Event):
     """An evaluation on the fixed validation windows; losses in nats a token."""
 
-    step: int
+    step: Int64
     train_loss: float
     val_loss: float
     bits_per_byte: float
     best: bool  # the lowest val_loss so far
-    tokens: int = 0
+    tokens: Int64 = 0
 
 
 class Checkpoint(Event):
     """A checkpoint stands on disk; written after it. `path` is relative to the run's directory."""
 
     kind: Literal["best", "last"]
-    step: int
+    step: Int64
     path: str
 
 
 class Sample(Event):
     """A story written along the way."""
 
-    step: int
+    step: Int64
     prompt: str
     text: str
 
@@ -109,17 +111,17 @@ class System(Event):
     """Use of the machine; None where unknown."""
 
     gpu_percent: float | None = None
-    gpu_memory_bytes: int | None = None
-    gpu_memory_total_bytes: int | None = None
+    gpu_memory_bytes: Int64 | None = None
+    gpu_memory_total_bytes: Int64 | None = None
     gpu_power_watts: float | None = None
     cpu_percent: float | None = None  # of one core, so 200 is two cores
-    memory_bytes: int | None = None  # resident, of the engine
+    memory_bytes: Int64 | None = None  # resident, of the engine
 
 
 class Resumed(Event):
     """Training goes on from this step: earlier points with a higher step are superseded."""
 
-    step: int
+    step: Int64
 
 
 class Warning(Event):
@@ -139,10 +141,10 @@ class Evaluated(Event):
     """The whole validation split, once: what `python -m engine evaluate` prints at its end. Loss in nats a token."""
 
     checkpoint: Literal["best", "last"]
-    step: int
+    step: Int64
     val_loss: float
     bits_per_byte: float
-    tokens: int  # predicted
+    tokens: Int64  # predicted
 
 
 AnyEvent = (
@@ -187,6 +189,7 @@ class EventWriter:
     """Appends events, one `write` a line, so that a reader never sees two halves of different events."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         size = os.fstat(self._fd).st_size
         # an earlier process died in the middle of a line, or a full disk cut one short
@@ -196,16 +199,19 @@ class EventWriter:
         """Append `event`.
 
         Raises:
-            OSError: the line could not be written whole (the disk is full).
+            OSError: the line could not be written whole (the disk is full), or nobody could read it any more.
         """
+        if os.fstat(self._fd).st_nlink == 0:
+            raise FileNotFoundError(errno.ENOENT, "the run's directory was deleted", os.fspath(self._path))
         line = b"\n" * self._torn + encode(event)
         self._torn = False
         try:
             written = os.write(self._fd, line)
             if written < len(line):
                 os.write(self._fd, line[written:])  # raises what cut the first one short
-        except OSError:
+        except OSError as error:
             self._torn = True
+            error.filename = os.fspath(self._path)
             raise
 
     def close(self) -> None:

@@ -22,6 +22,9 @@ def replace_file(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        error.filename, error.filename2 = os.fspath(path), None  # whoever reads of it never asked for the temporary one
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from support import engine, events_of, start_engine, taken_device, wait_for
 
-from engine.contract.events import Prepare, Prepared, Queued, RunEnded, RunStarted, Warning
+from engine.contract.events import Prepare, Prepared, Queued, RunEnded, RunStarted, Step, Warning
 from engine.contract.run import Run
 from engine.session import evaluate_run
 
@@ -143,6 +143,30 @@ def test_an_error_of_our_own_leaves_its_traceback_in_the_log_and_a_last_word(new
     assert engine(run) == 1
     last = events_of(run)[-1]
     assert isinstance(last, RunEnded) and last.reason == "failed" and last.error
+
+
+def test_a_run_whose_directory_is_deleted_ends_and_leaves_nothing_behind(new_run: NewRun) -> None:
+    run = new_run("train.max_steps=100000", "train.checkpoint_interval=1", "train.eval_interval=5")
+    process = start_engine(run)
+    wait_for(lambda: any(isinstance(event, Step) for event in events_of(run)), "a step")
+    shutil.rmtree(run.path, ignore_errors=True)
+    assert process.wait(timeout=60) == 1
+    assert not (run.path / "checkpoints" / "last").exists() and not run.metrics.exists()
+
+
+def test_a_disk_that_is_full_is_the_last_word_of_the_log(new_run: NewRun) -> None:
+    """With a limit on the size of files in place of a full disk, of which the last event tells just as little."""
+    run = new_run("train.max_steps=100000", "train.checkpoint_interval=100000", "train.eval_interval=100000")
+    limited = "import resource, runpy; resource.setrlimit(resource.RLIMIT_FSIZE, (400_000,) * 2); "
+    arguments = ["engine", "train", str(run.path)]
+    code = f"{limited}import sys; sys.argv = {arguments!r}; runpy.run_module('engine', run_name='__main__')"
+    with open(run.log, "wb") as log:
+        process = subprocess.run([sys.executable, "-c", code], stdout=log, stderr=log, timeout=120, check=False)
+    assert process.returncode == 1
+    *_, before, last = run.log.read_text().splitlines()
+    assert before == f"{run.metrics}: File too large"
+    assert last.startswith("the run's last word, 'failed', could not be written: ")
+    assert run.state() == "lost"
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="macOS does not limit the address space")

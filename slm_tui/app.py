@@ -19,18 +19,20 @@ from pathlib import Path
 from textual import work
 from textual.app import App, SystemCommand
 from textual.message import Message
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
 from engine.contract.errors import UserError
 from engine.contract.run import Run
 from engine.contract.workspace import Workspace
 from slm_tui.catalog import Catalog, CatalogReader
-from slm_tui.keys import bindings
+from slm_tui.keys import bindings, unknown_ids
 from slm_tui.screens.help import HelpScreen, commands_of
 from slm_tui.screens.home import HomeScreen
 from slm_tui.screens.jump import JumpScreen
 from slm_tui.screens.operations import Operations
 from slm_tui.settings import load_settings, save_settings
+from slm_tui.terminals import EXPLICIT_ORDER, IMPLICIT_ORDER, app_orders
 from slm_tui.themes import THEMES
 
 _LIVE_SECONDS, _IDLE_SECONDS = 1.0, 2.0  # between scans of the workspace
@@ -43,6 +45,7 @@ class SlmTui(App[None]):
     CSS_PATH = "app.tcss"
     BINDINGS = bindings("app")
     COMMAND_PALETTE_DISPLAY = "palette"
+    NOTIFICATION_TIMEOUT = 4.0  # they lie on what one reads
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide"), (170, "-very-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall")]
 
@@ -66,9 +69,11 @@ class SlmTui(App[None]):
             self.register_theme(theme)
         self.theme = self.settings.theme if self.settings.theme in self.available_themes else THEMES[0].name
         self.set_keymap(self.settings.keys)
+        self._tell_terminal(app_orders(self.settings.bidi))
         self.push_screen(HomeScreen())
-        if self._settings_problem:
-            self.notify(self._settings_problem, severity="warning", markup=False)
+        for problem in (self._settings_problem, unknown_ids(self.settings.keys)):
+            if problem:
+                self.notify(problem, severity="warning", timeout=10, markup=False)
         self.theme_changed_signal.subscribe(self, lambda theme: self.remember(theme=theme.name))
         self.run_worker(self._scan_for_ever, thread=True, name="catalog")
 
@@ -100,6 +105,19 @@ class SlmTui(App[None]):
                 screen.show_catalog(message.catalog)
         self.screen.refresh_bindings()
 
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """Tell something, once: what is on the screen already is not told a second time."""
+        if all(told.has_expired or told.message != message for told in self._notifications):
+            super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
+
     def look_again(self) -> None:
         """Scan the workspace at once: something was done to it here."""
         self._wake.set()
@@ -129,6 +147,22 @@ class SlmTui(App[None]):
     def action_theme(self) -> None:
         names = sorted(self.available_themes, key=lambda name: (not name.startswith("slm-"), name))
         self.theme = names[(names.index(self.theme) + 1) % 2 if self.theme in names[:2] else 0]
+
+    def action_flip_direction(self) -> None:
+        """Right-to-left text ordered here, or by the terminal: whichever it was not."""
+        from slm_tui.widgets.story_text import StoryText
+
+        here = not app_orders(self.settings.bidi)
+        self.remember(bidi="app" if here else "terminal")
+        self._tell_terminal(here)
+        for screen in self.screen_stack:
+            for story in screen.query(StoryText):
+                story.order(here)
+        self.notify(f"right-to-left text is ordered by {'slm-tui' if here else 'your terminal'}", markup=False)
+
+    def _tell_terminal(self, here: bool) -> None:
+        if self._driver is not None and not self.is_headless:
+            self._driver.write(EXPLICIT_ORDER if here else IMPLICIT_ORDER)
 
     def action_help(self) -> None:
         if not isinstance(self.screen, HelpScreen):
@@ -190,4 +224,9 @@ def open_dashboard(folder: Path | None = None) -> None:
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UserError("the dashboard wants a terminal; slm-tui --help names the commands that do without one")
-    SlmTui(Workspace.at(folder)).run()
+    app = SlmTui(Workspace.at(folder))
+    try:
+        app.run()
+    finally:
+        sys.stdout.write(IMPLICIT_ORDER)
+        sys.stdout.flush()

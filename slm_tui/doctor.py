@@ -9,6 +9,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,10 +17,14 @@ import msgspec
 
 from engine.contract.workspace import MIRROR_VARIABLE, Workspace
 from slm_tui.engine_calls import EngineFailed, engine_doctor
-from slm_tui.formats import shown_path, size
+from slm_tui.formats import home_path, shown_path, size
+from slm_tui.settings import load_settings, settings_file
 from slm_tui.shipped import shipped_experiments
+from slm_tui.terminals import EXPLICIT_ORDER, IMPLICIT_ORDER, app_orders, known_terminal
+from slm_tui.text_direction import lay_out
 
 Verdict = Literal["ok", "note", "bad"]
+_SAMPLE = "قالت سَلْمى (Salma): «عندي 3 قصصٍ» لنا"  # joined letters, marks, Latin, a digit, brackets
 _LOW_DISK = 2e9  # bytes; a small model's checkpoints and data fit
 _MARKS: dict[Verdict, tuple[str, str]] = {"ok": ("ok", "green"), "note": ("note", "yellow"), "bad": ("bad", "red")}
 
@@ -53,7 +58,7 @@ def examine(workspace: Workspace, mirror: Path | None) -> Report:
         checks.extend(_torch(engine or {}))
     except (EngineFailed, ValueError) as error:
         checks.append(Check("torch", "bad", str(error).splitlines()[-1], "pip install --force-reinstall slm-tui"))
-    checks += [_memory(), _disk(workspace), _workspace(workspace), _mirror(mirror), _terminal()]
+    checks += [_memory(), _disk(workspace), _workspace(workspace), _mirror(mirror), _terminal(), check_arabic()]
     return Report(checks, engine)
 
 
@@ -126,6 +131,23 @@ def _terminal() -> Check:
     return Check("terminal", "ok", detail)
 
 
+def check_arabic() -> Check:
+    """A line to be judged by who reads it: nothing tells how a terminal orders text."""
+    settings, _ = load_settings()
+    ordered_here = app_orders(settings.bidi)
+    terminal = known_terminal(os.environ)
+    sample = lay_out(_SAMPLE, len(_SAMPLE), app_orders=ordered_here)[0].text
+    by = f'by {"slm-tui" if ordered_here else "the terminal"} (bidi = "{settings.bidi}")'
+    if terminal and settings.bidi == "auto":
+        by += f"; this is {terminal.name}: {terminal.why}"
+    other = "terminal" if ordered_here else "app"
+    advice = (
+        "Does it read correctly, from qalat Salma (Salma) at the right to lana at the left, in joined letters? "
+        f'If not, press b in the dashboard, or write bidi = "{other}" into {home_path(settings_file())}'
+    )
+    return Check("arabic", "ok", f"{sample}  ordered {by}", advice)
+
+
 def print_report(report: Report) -> None:
     """A line a check, and advice under those that need it."""
     from rich.text import Text
@@ -135,6 +157,19 @@ def print_report(report: Report) -> None:
     out = console()
     for check in report.checks:
         word, style = _MARKS[check.verdict]
-        out.print(Text.assemble((f"{word:<5}", style), (f"{check.name:<11}", "dim"), check.detail), soft_wrap=True)
+        line = Text.assemble((f"{word:<5}", style), (f"{check.name:<11}", "dim"), check.detail)
+        with _cells_as_they_come(check.name == "arabic" and out.is_terminal):
+            out.print(line, soft_wrap=True)
         if check.advice:
             out.print(Text.assemble(" " * 16, check.advice), soft_wrap=True)
+
+
+@contextmanager
+def _cells_as_they_come(wanted: bool) -> Iterator[None]:
+    """Where text is ordered here, the terminal is not to order it again."""
+    wanted = wanted and app_orders(load_settings()[0].bidi)
+    if wanted:
+        print(EXPLICIT_ORDER, end="", flush=True)
+    yield
+    if wanted:
+        print(IMPLICIT_ORDER, end="", flush=True)

@@ -8,7 +8,7 @@ A person remaps a key by its id, in `settings.toml`:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from textual.binding import Binding, BindingType
@@ -42,6 +42,13 @@ KEYS: dict[str, Sequence[Key]] = {
         Key("escape", "back", "back", "Go back to where you came from.", shown=False),
         Key("question_mark,f1", "help", "help", "Show the keys that work here."),
         Key("ctrl+o", "jump", "jump", "Jump to any experiment or run by typing part of its name.", shown=False),
+        Key(
+            "b",
+            "flip_direction",
+            "direction",
+            "Flip who orders right-to-left text: this program, or your terminal.",
+            shown=False,
+        ),
         Key("t", "theme", "theme", "Next colour theme, light or dark.", shown=False),
         Key("q", "quit", "quit", "Quit. Runs go on, and are found again when you come back."),
     ),
@@ -128,6 +135,7 @@ KEYS: dict[str, Sequence[Key]] = {
         Key("1", "pane(1)", "charts", "The curves.", shown=False),
         Key("2", "pane(2)", "results", "The table of results.", shown=False),
         Key("3", "pane(3)", "differences", "The keys in which the runs differ.", shown=False),
+        Key("enter", "open", "open", "Open the run under the cursor of the results.", shown=False),
         Key("m", "metric", "metric", "Chart the next metric: loss, perplexity, learning rate and so on."),
         Key("x,delete", "unmark", "drop", "Take the run under the cursor out of the comparison."),
     ),
@@ -142,8 +150,19 @@ KEYS: dict[str, Sequence[Key]] = {
 
 
 def key_id(group: str, key: Key) -> str:
-    """The name by which a person remaps it: `run.stop`, `chart.zoom(1)`."""
-    return f"{group}.{key.action}"
+    """The name by which a person remaps it: `run.stop`, `chart.zoom(1)`.
+
+    What is done to a run has one name, whether the run is in a list or fills the screen.
+    """
+    shared = group == "experiments" and any(key.action == other.action for other in KEYS["run"])
+    return f"{'run' if shared else group}.{key.action}"
+
+
+def unknown_ids(keymap: Iterable[str]) -> str | None:
+    """What is wrong with the names in a person's keymap, if anything is."""
+    known = {key_id(group, key) for group, keys in KEYS.items() for key in keys}
+    unknown = [name for name in keymap if name not in known]
+    return f"settings: [keys] {', '.join(unknown)}: no key is named so; the help lists the names" if unknown else None
 
 
 def bindings(group: str) -> list[BindingType]:

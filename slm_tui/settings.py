@@ -1,4 +1,4 @@
-"""What the dashboard remembers of a person's habits: theme, chart options, keys.
+"""What the dashboard remembers of a person's habits: theme, chart options, text direction, keys.
 
 `settings.toml` in the platform's folder for configuration (on Linux `~/.config/slm-tui/`). A file that is damaged
 is left as it is, and the defaults hold.
@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from engine.contract.files import replace_file
+from slm_tui.terminals import Bidi
 
 ChartAxis = Literal["step", "tokens", "time"]
 
@@ -25,6 +26,7 @@ class Settings(msgspec.Struct, kw_only=True):
     log_x: bool = False
     sort: str = ""  # the column of the experiments
     sort_backwards: bool = False
+    bidi: Bidi = "auto"  # who orders right-to-left text: this program, or the terminal
     keys: dict[str, str] = {}  # binding id -> keys
 
 

@@ -4,49 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.text import Text
-from textual.app import ComposeResult
-from textual.containers import VerticalScroll
-from textual.widgets import Static
+from rich.style import Style
 
 from engine.contract.events import Sample
-from slm_tui.formats import count, printable
+from slm_tui.formats import count
+from slm_tui.widgets.story_text import Span, StoryText
 
-_SHOWN = 200  # stories; more would take long to lay out
+_SHOWN = 100  # stories; more would take long to lay out
+_NONE_YET = "No stories yet. They are written every train.sample_interval steps, and at the end."
+_GAP = "\n\n"
+_QUIET, _PROMPT = Style(dim=True), Style(bold=True)
 
 
-class SamplesView(VerticalScroll, can_focus=True):
+class SamplesView(StoryText):
     """`show` gives it all samples so far."""
-
-    DEFAULT_CSS = """
-    SamplesView {
-        height: 1fr;
-        padding: 0 1;
-        scrollbar-size-vertical: 1;
-        & > Static { width: 100%; max-width: 100; margin: 0 0 1 0; }
-    }
-    """
 
     def __init__(self) -> None:
         super().__init__()
-        self._shown: list[Sample] | None = None
-
-    def compose(self) -> ComposeResult:
-        yield Static(Text("No stories yet. They are written every train.sample_interval steps, and at the end.", "dim"))
+        self._shown: list[Sample] = []
+        self.set_text(_NONE_YET, [(0, len(_NONE_YET), _QUIET)])
 
     def show(self, samples: Sequence[Sample]) -> None:
         """These stories, the newest first."""
         newest = list(reversed(samples))[:_SHOWN]
         if newest and newest != self._shown:
+            top, before = self.top, self._shown[:1]
             self._shown = newest
-            self.call_after_refresh(self._redraw)
+            self.set_text(*_stories(newest))
+            if top and before and before[0] in newest:  # stay with what is being read
+                newer = newest[: newest.index(before[0])]
+                self.go_to(top + (len(_stories(newer)[0]) + len(_GAP) if newer else 0))
 
-    async def _redraw(self) -> None:
-        await self.remove_children()
-        await self.mount_all(Static(_story(sample)) for sample in self._shown or ())
 
-
-def _story(sample: Sample) -> Text:
-    prompt = sample.prompt if sample.text.startswith(sample.prompt) else ""
-    head = f"step {count(sample.step)}\n"
-    return Text.assemble((head, "dim"), (printable(prompt), "bold"), printable(sample.text[len(prompt) :].rstrip()))
+def _stories(samples: Sequence[Sample]) -> tuple[str, list[Span]]:
+    """All of them one below the other; what was given stands out from what was written."""
+    text, spans = "", []
+    for sample in samples:
+        head, story = f"step {count(sample.step)}\n", sample.text.rstrip()
+        begin = len(text) + len(head)
+        spans.append((len(text), begin, _QUIET))
+        if story.startswith(sample.prompt):
+            spans.append((begin, begin + len(sample.prompt), _PROMPT))
+        text += head + story + _GAP
+    return text[: -len(_GAP)], spans

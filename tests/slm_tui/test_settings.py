@@ -36,3 +36,11 @@ def test_a_damaged_file_is_told_of_and_left_as_it_is() -> None:
     assert settings == Settings() and problem is not None and str(settings_file()) in problem
     save_settings(settings)
     assert settings_file().read_text() == "theme = ["
+
+
+def test_who_orders_right_to_left_text_is_one_of_three() -> None:
+    save_settings(Settings(bidi="terminal"))
+    assert load_settings()[0].bidi == "terminal"
+    settings_file().write_text('bidi = "left"')
+    settings, problem = load_settings()
+    assert settings.bidi == "auto" and problem is not None and "bidi" in problem

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 UNKNOWN = "–"
+_LONGEST_LINE = 1_000  # characters
 _BARS = "▁▂▃▄▅▆▇█"
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_ONE_LINE_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+UNSEEN = "\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # end lines, turn text round
+_CONTROLS = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f-\x9f{UNSEEN}]")
+_ONE_LINE_CONTROLS = re.compile(rf"[\x00-\x1f\x7f-\x9f{UNSEEN}]+")
 
 
 def perplexity(loss: float) -> float:
@@ -103,9 +105,20 @@ def printable(text: str) -> str:
     return _CONTROLS.sub("\ufffd", text)
 
 
+def excerpt(text: str, characters: int = 2_000) -> str:
+    """`printable(text)`, cut where it is longer than a person would read, and laying it out would hold up the keys."""
+    more = len(text) - characters
+    return printable(text) if more <= 0 else f"{printable(text[:characters])} … ({count(more)} more characters)"
+
+
+def counted(number: int, word: str) -> str:
+    """'1 run', '1,200 runs'."""
+    return f"{count(number)} {word}{'' if number == 1 else 's'}"
+
+
 def one_line(text: str) -> str:
-    """`text` on one line."""
-    return _ONE_LINE_CONTROLS.sub(" ", text).strip()
+    """`text` on one line, of which no terminal shows the end where it is endless."""
+    return _ONE_LINE_CONTROLS.sub(" ", text[:_LONGEST_LINE]).strip()
 
 
 def shown_path(path: Path) -> str:

@@ -26,7 +26,7 @@ def delete_run(workspace: Workspace, run: Run) -> None:
     """
     _refuse_what_cannot_go(workspace, run)
     doomed = run.path.with_name(f"{_DELETING}{run.id}-{secrets.token_hex(2)}")
-    with _idle([run]), _told_in_words():
+    with idle([run]), _told_in_words():
         run.path.rename(doomed)
         for folder in run.path.parent.glob(f"{_DELETING}*"):  # and what an earlier deletion was torn away from
             shutil.rmtree(folder, ignore_errors=True)
@@ -59,7 +59,7 @@ def rename_experiment(workspace: Workspace, old: str, new: str) -> None:
         raise UserError(f"{shown_path(target)} exists already")
     if os.path.lexists(runs_after) and not _is_empty_folder(runs_after):
         raise UserError(f"{shown_path(runs_after)} holds the runs of an earlier experiment: choose another name")
-    with _idle(workspace.list_runs(old)), _told_in_words():
+    with idle(workspace.list_runs(old)), _told_in_words():
         source.rename(target)
         try:
             if runs_before.is_dir():
@@ -81,7 +81,7 @@ def delete_experiment(workspace: Workspace, name: str) -> None:
 
 
 @contextmanager
-def _idle(runs: Sequence[Run]) -> Iterator[None]:
+def idle(runs: Sequence[Run]) -> Iterator[None]:
     """Hold the runs' locks, so that no engine starts on one meanwhile.
 
     Raises:

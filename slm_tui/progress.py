@@ -14,7 +14,6 @@ from engine.contract.events import AnyEvent, EventReader
 from engine.contract.run import Run, RunStatus
 
 _RATES = 50  # steps whose rate counts: one step alone may be off by a tenth
-_SMOOTHING = 0.95  # weight of the past in the smoothed loss: it follows about the last twenty steps
 
 
 class Progress:
@@ -28,7 +27,6 @@ class Progress:
 
     def _forget(self) -> None:
         self.status = RunStatus()
-        self._loss, self._weight = 0.0, 0.0
         self._first: events.Step | None = None  # of this engine process
         self._rates: deque[float] = deque(maxlen=_RATES)
 
@@ -68,8 +66,8 @@ class Progress:
 
     @property
     def loss(self) -> float | None:
-        """The training loss, smoothed, in nats a token."""
-        return self._loss / self._weight if self._weight else None
+        """Of the latest step, in nats a token; None before it, or where it was not finite."""
+        return self.status.last_step.loss if self.status.last_step else None
 
     @property
     def evaluation(self) -> events.Eval | None:
@@ -111,6 +109,3 @@ class Progress:
             self._first = self._first or event
             if event.tokens_per_second is not None:
                 self._rates.append(event.tokens_per_second)
-            if event.loss is not None:
-                self._loss = _SMOOTHING * self._loss + (1 - _SMOOTHING) * event.loss
-                self._weight = _SMOOTHING * self._weight + (1 - _SMOOTHING)

@@ -95,7 +95,7 @@ def _best_columns(bests: Sequence[Best | None]) -> list[Column]:
     """Perplexity and bits per byte of the best evaluation; "" where there is none."""
     return [
         Column(
-            "val loss",
+            "best loss",
             [decimal(best.val_loss) if best else "" for best in bests],
             5,
             right=True,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from textual.app import App
 from textual.theme import Theme
 
@@ -52,7 +54,7 @@ _STATE_COLOURS = {
 }
 
 
-def state_style(app: App[object], state: str) -> str:
+def state_style(app: App[Any], state: str) -> str:
     """The colour of a run's or a file's state in the current theme; the state itself is always written, too."""
     variable = _STATE_COLOURS.get(state)
     return app.theme_variables[variable] if variable else ""

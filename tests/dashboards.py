@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -9,6 +10,8 @@ from textual.pilot import Pilot
 
 from engine.contract.workspace import Workspace
 from slm_tui.app import SlmTui
+
+_PATIENCE_SECONDS = 20.0  # with other work on the same cores, an engine starts slowly
 
 
 @asynccontextmanager
@@ -22,8 +25,10 @@ async def dashboard(workspace: Workspace, size: tuple[int, int] = (80, 24)) -> A
 
 
 async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
-    """Wait until `condition` holds; the test's own time limit ends it."""
+    """Wait until `condition` holds; one that never does fails with what is on the screen."""
+    over = time.monotonic() + _PATIENCE_SECONDS
     while not condition():
+        assert time.monotonic() < over, f"in vain:\n{screen_text(pilot)}\n{told(pilot)}"
         await pilot.pause(0.01)
 
 
@@ -40,3 +45,8 @@ def told(pilot: Pilot[None]) -> str:
 def screen_text(pilot: Pilot[None]) -> str:
     """The words on the screen, as a person sees them."""
     return "\n".join(strip.text.rstrip() for strip in pilot.app.screen._compositor.render_strips())
+
+
+async def sees(pilot: Pilot[None], *words: str) -> None:
+    """Wait until the screen shows all of `words`."""
+    await until(pilot, lambda: all(word in screen_text(pilot) for word in words))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from slm_tui.charts.raster import Points, Thinned, draw, pack, thin
 from slm_tui.charts.scale import Floats, Scale
-from slm_tui.charts.ticks import Kind, Tick, columns_apart, rows_apart, start_of, ticks
+from slm_tui.charts.ticks import Kind, Tick, columns_apart, rows_apart, start_of, ticks, unit_of_time
 
 PLAIN, LABEL, TITLE, AXIS, GRID, MARK, CROSSHAIR, CURVES = range(8)
 
@@ -58,9 +58,10 @@ class View:
     y_log: bool = False
     x_range: tuple[float, float] | None = None
     y_range: tuple[float, float] | None = None
+    y_ceiling: float | None = None  # a range that covers the data ends here, unless all of them are higher
     x_kind: Kind = "number"
     y_kind: Kind = "number"
-    x_unit: str = ""
+    x_unit: str = ""  # of seconds, the axis tells in what it writes them
     shown: tuple[float, ...] = ()  # values that a linear y axis covers as well
     marks: tuple[tuple[float, str], ...] = ()  # x and a character on the x axis, such as a checkpoint's
     empty: str = "no data yet"
@@ -215,7 +216,10 @@ def _y_scale(thinned: Sequence[Thinned], view: View) -> Scale:
     ranges = [found for each in thinned if (found := each.range())]
     lows, highs = [low for low, _ in ranges] or [1.0], [high for _, high in ranges] or [1.0]
     shown = view.shown if not view.y_log else ()
-    return Scale.over(min((*lows, *shown)), max((*highs, *shown)), view.y_log, margin=0.03)
+    low, high = min((*lows, *shown)), max((*highs, *shown))
+    if view.y_ceiling is not None and low < view.y_ceiling:
+        high = min(high, view.y_ceiling)
+    return Scale.over(low, high, view.y_log, margin=0.03)
 
 
 def _draw(curve: Curve, points: Points, characters: Cells, colours: Colours, x_scale: Scale, y_scale: Scale) -> None:
@@ -254,8 +258,8 @@ def _axes(characters: Cells, colours: Colours, plot: Plot, y_ticks: Sequence[Tic
         _write(characters, colours, row, left - 1, "┤", AXIS)
     _write(characters, colours, rows, left - 1, "└" + "─" * width, AXIS)
     end = characters.shape[1]
-    unit = view.x_unit if len(view.x_unit) + 12 <= width else ""
-    if unit:
+    unit = unit_of_time(x_scale.high) if view.x_kind == "seconds" else view.x_unit
+    if unit and len(unit) + 12 <= width:
         end -= len(unit) + 1
         _write(characters, colours, rows + 1, end + 1, unit, LABEL)
     for tick in ticks(x_scale, width, 2, view.x_kind, columns_apart(5 if width > 60 else 3)):

@@ -17,7 +17,6 @@ from slm_tui.charts.chart import Curve, Picture, Reading, View, colour_of
 from slm_tui.charts.legend import Entry
 from slm_tui.charts.palette import letter
 from slm_tui.charts.series import Axis, Metric, MetricCurve, RunSeries
-from slm_tui.charts.ticks import unit_of_time
 from slm_tui.formats import count, duration, quantity
 
 _MARKS = {"best": "◆", "last": "◇"}
@@ -66,8 +65,9 @@ def _in_full(source: Source, metric: Metric, options: ChartOptions) -> list[Curv
         x, y = source.series.curve(part.name, options.axis)
         raw = Curve(x, y, part.label or metric.title, source.colour + place, points=part.points)
         if options.smoothing and part.smooth:
-            curves.append(replace(raw, label="", faded=True))
-            front.append(replace(raw, y=source.series.curve(part.name, options.axis, options.smoothing)[1]))
+            curves.append(replace(raw, faded=True))
+            smoothed = source.series.curve(part.name, options.axis, options.smoothing)[1]
+            front.append(replace(raw, y=smoothed, label=""))  # what is read off is what was measured
         else:
             curves.append(raw)
     return curves + front
@@ -87,14 +87,14 @@ def view_of(sources: Sequence[Source], metric: Metric, options: ChartOptions, cu
         series = sources[0].series
         steps = [(kind, series.checkpoints[kind]) for kind in ("last", "best") if kind in series.checkpoints]
         marks = tuple((series.position(step, options.axis), _MARKS[kind]) for kind, step in steps)
-    ends = [float(curve.x[-1]) for curve in curves if len(curve.x)]
     return View(
         x_log=options.x_log,
         y_log=metric.log_y if options.y_log is None else options.y_log,
         x_kind="seconds" if options.axis == "time" else "number",
         y_kind=metric.kind,
-        x_unit=_UNITS.get(options.axis) or unit_of_time(max(ends, default=0.0)),
+        x_unit=_UNITS.get(options.axis, ""),
         shown=metric.shown,
+        y_ceiling=metric.ceiling,
         marks=marks,
         empty=metric.empty,
     )

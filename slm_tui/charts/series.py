@@ -46,6 +46,7 @@ class Metric:
     log_y: bool = False  # until a person says otherwise
     kind: Kind = "number"
     shown: tuple[float, ...] = ()  # values that a linear y axis always shows, such as 0
+    ceiling: float | None = None  # of the y axis, where there are values below it: beyond it, none tells anything
     empty: str = "no step yet"
 
 
@@ -73,6 +74,7 @@ METRICS: dict[str, Metric] = {
             (MetricCurve("perplexity", "train"), _validation("val_perplexity")),
             lambda value: decimal(value, 2),
             True,
+            ceiling=1e6,  # worse than guessing, whatever the vocabulary
         ),
         Metric("lr", "learning rate", "", (MetricCurve("lr", smooth=False),), scientific, shown=(0.0,)),
         Metric("grad_norm", "gradient norm", "", (MetricCurve("grad_norm"),), decimal, shown=(0.0,)),

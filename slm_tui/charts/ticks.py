@@ -21,6 +21,7 @@ _SUFFIXES = {
     "number": ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")),
     "bytes": ((1e12, " TB"), (1e9, " GB"), (1e6, " MB"), (1e3, " kB")),
 }
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "days": 86400}
 _CLOCK = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)  # seconds
 _MULTIPLES = ((1, 1.5, 2, 3, 4, 5, 6, 8), (1, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,))  # of a decade, finest first
 _MOST = 60
@@ -58,11 +59,15 @@ def start_of(tick: Tick) -> int:
 
 def ticks(scale: Scale, cells: int, dots: int, kind: Kind, fits: Fits) -> list[Tick]:
     """The finest ticks that fit an axis of so many cells of `dots` dots; [] where not even a coarse one does."""
+    if scale.log and kind == "seconds":  # decades of the unit: a thousand seconds are no round number of hours
+        unit = _SECONDS[unit_of_time(scale.high)]
+        return ticks(Scale(scale.low / unit, scale.high / unit, log=True), cells, dots, "number", fits)
     for values, steps in _choices(scale, kind):
         if not 0 < len(values) <= min(cells, _MOST):
             continue
         where = np.rint(scale.share(np.array(values)) * (cells * dots - 1)).astype(int) // dots
-        chosen = [Tick(int(cell), label) for cell, label in zip(where, labels(values, steps, kind), strict=True)]
+        written = labels(values, steps, kind, scale.high)
+        chosen = [Tick(int(cell), label) for cell, label in zip(where, written, strict=True)]
         if fits(chosen):
             return chosen
     return []
@@ -73,13 +78,14 @@ def unit_of_time(high: float) -> str:
     return "s" if high < 120 else "min" if high < 7200 else "h" if high < 4 * 86400 else "days"
 
 
-def labels(values: Sequence[float], steps: Sequence[float], kind: Kind) -> list[str]:
-    """`values` in as many digits as tell them from neighbours a step away; seconds in `unit_of_time` of the last."""
+def labels(values: Sequence[float], steps: Sequence[float], kind: Kind, high: float | None = None) -> list[str]:
+    """`values` in as many digits as tell them from neighbours a step away; seconds in `unit_of_time` of `high`, the
+    end of their axis, or of the last."""
     top = max(map(abs, values))
     if top >= 1e15 or (kind == "number" and top < 0.01):
         return [scientific(value, step) for value, step in zip(values, steps, strict=True)]
     if kind == "seconds":
-        return [_clock(value, unit_of_time(top), min(steps)) for value in values]
+        return [_clock(value, unit_of_time(top if high is None else high), min(steps)) for value in values]
     return [
         scientific(value, step) if 0 < abs(value) < min(1e-3, top / 1000) else _number(value, step, kind)
         for value, step in zip(values, steps, strict=True)

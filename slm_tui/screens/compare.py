@@ -9,6 +9,7 @@ from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.timer import Timer
 from textual.widgets import Footer, Static
 
 from engine.contract.run import Run
@@ -41,6 +42,7 @@ class CompareScreen(Operations):
         self._feeds: dict[Run, Feed] = {}
         self._stale = False
         self._compared = 0.0
+        self._comparing: Timer | None = None
 
     def compose(self) -> ComposeResult:
         yield Static(id="heading")
@@ -91,7 +93,7 @@ class CompareScreen(Operations):
         self.app.call_from_thread(self._show_comparison, comparison)
 
     def _show_comparison(self, comparison: Comparison) -> None:
-        self._compared = time.monotonic()
+        self._compared, self._comparing = time.monotonic(), None
         letters = [letter(place) for place in range(len(comparison.runs))]
         keys = [facts.run for facts in comparison.runs]
         self.query_one("#results", FactTable).show(keys, result_columns(comparison, letters))
@@ -102,9 +104,10 @@ class CompareScreen(Operations):
         self.query_one("#differences-pane").border_title = title
 
     def show_catalog(self, catalog: Catalog) -> None:
-        """The workspace has changed: so may have the results, which are read again now and then."""
-        if time.monotonic() - self._compared >= _REREAD_SECONDS:
-            self._compare(list(self._runs))
+        """The workspace has changed: so may have the results, which are read again, but not all the time."""
+        if self._comparing is None:
+            waits = max(0.01, self._compared + _REREAD_SECONDS - time.monotonic())
+            self._comparing = self.set_timer(waits, lambda: self._compare(list(self._runs)))
 
     def on_following_opened(self, message: Following.Opened) -> None:
         self._feeds[message.feed.run] = message.feed

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.text import Text
 from textual import on, work
 from textual.app import App, ComposeResult, SuspendNotSupported
 from textual.containers import Container, Vertical
@@ -57,6 +56,7 @@ class EditorScreen(Screen[str | None]):
             padding: 0;
             &, &:focus { border: none; background: $background; background-tint: $background 0%; }
             &:focus > .option-list--option-highlighted { background: $primary 35%; color: $foreground; }
+            & > .option-list--option-disabled { color: $text-muted; }
             &:blur > .option-list--option-highlighted { background: $background; color: $foreground; text-style: none; }
         }
         &.-clean #problems { display: none; }
@@ -184,7 +184,7 @@ class EditorScreen(Screen[str | None]):
         highlighted = problems.highlighted
         problems.clear_options()
         if not assessment.findings:
-            problems.add_option(Option(Text("none: it can run", "dim"), disabled=True))
+            problems.add_option(Option("none: it can run", disabled=True))
             if self.focused is problems:
                 self.area.focus()
             return

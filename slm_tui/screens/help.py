@@ -10,21 +10,27 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
-from textual.screen import ModalScreen, Screen
+from textual.screen import Screen
 from textual.widgets import Static
 
+from slm_tui.formats import home_path
 from slm_tui.keys import KEYS, TITLES, Key, bindings, key_id
+from slm_tui.settings import settings_file
+from slm_tui.widgets.dialogs import Dialog
+
+_ROOM_FOR_NAMES = 110  # columns
 
 
 def keys_of(screen: Screen[object]) -> Iterator[tuple[str, Key, Binding]]:
     """Every key that works on `screen` now, as its group, the key and the binding, a person's remapping included."""
-    by_id = {key_id(group, key): (group, key) for group, keys in KEYS.items() for key in keys}
+    by_id = {(key_id(group, key), key.help): (group, key) for group, keys in KEYS.items() for key in keys}
     told: set[str] = set()
     for active in screen.active_bindings.values():
         binding = active.binding
-        if binding.id in by_id and binding.id not in told and active.enabled:
-            told.add(binding.id)
-            yield (*by_id[binding.id], binding)
+        named = (binding.id or "", binding.tooltip)
+        if named in by_id and named[0] not in told and active.enabled:
+            told.add(named[0])
+            yield (*by_id[named], binding)
 
 
 def commands_of(screen: Screen[object]) -> Iterator[tuple[Key, Callable[[], object]]]:
@@ -34,17 +40,17 @@ def commands_of(screen: Screen[object]) -> Iterator[tuple[Key, Callable[[], obje
         yield key, partial(screen.app.run_action, binding.action, nodes[binding.id])
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Dialog[None]):
     """A page over the screen that it explains."""
 
     BINDINGS = [Binding("question_mark,f1,escape,q", "dismiss", "close"), *bindings("table")]
 
     def __init__(self, explained: Screen[object]) -> None:
         super().__init__()
-        self._groups: dict[str, list[tuple[str, str]]] = {}
+        self._groups: dict[str, list[tuple[str, str, str]]] = {}
         for group, key, _ in keys_of(explained):
             shown = " ".join(self._shown(name) for name in key.keys.split(","))
-            self._groups.setdefault(group, []).append((shown, key.help))
+            self._groups.setdefault(group, []).append((shown, key.help, key_id(group, key)))
 
     @staticmethod
     def _shown(key: str) -> str:
@@ -55,10 +61,11 @@ class HelpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="help") as page:
             page.border_title = "keys that work here"
-            page.border_subtitle = "esc closes"
+            page.border_subtitle = "esc: back"
             for group in (group for group in TITLES if group in self._groups):
                 yield Static(TITLES[group], classes="help-group")
-                yield Static(_table(self._groups[group]))
+                yield Static(_table(self._groups[group], named=self.app.size.width >= _ROOM_FOR_NAMES))
+            yield Static(Text(f"Keys are changed in [keys] of {home_path(settings_file())}", "dim"))
 
     def action_cursor_down(self) -> None:
         self.query_one("#help", VerticalScroll).scroll_down()
@@ -67,10 +74,12 @@ class HelpScreen(ModalScreen[None]):
         self.query_one("#help", VerticalScroll).scroll_up()
 
 
-def _table(rows: list[tuple[str, str]]) -> Table:
+def _table(rows: list[tuple[str, str, str]], named: bool) -> Table:
+    """Keys and what they do; `named`, also the names by which a person remaps them."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(justify="right", style="bold", no_wrap=True, min_width=12)
     grid.add_column()
-    for keys, words in rows:
-        grid.add_row(Text(keys), Text(words))
+    grid.add_column(style="dim", no_wrap=True)
+    for keys, words, name in rows:
+        grid.add_row(Text(keys), Text(words), Text(name if named else ""))
     return grid

@@ -9,21 +9,23 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Button, Footer, Input, Static
 
 from engine.contract.run import Run
 from slm_tui.catalog import Catalog, ExperimentEntry, RunEntry
 from slm_tui.facts import ExperimentFacts
-from slm_tui.formats import home_path, one_line, sparkline
+from slm_tui.formats import counted, home_path, one_line, sparkline
 from slm_tui.keys import bindings
 from slm_tui.screens.operations import Operations
 from slm_tui.tables import Column, experiment_columns, run_columns
+from slm_tui.themes import state_style
 from slm_tui.widgets.fact_table import FactTable
 from slm_tui.widgets.first_steps import FirstSteps
 from slm_tui.widgets.preview import Preview
 
 MARK = "●"
 _SPARKLINE = 8  # cells
+_NEEDS_EXPERIMENTS = frozenset({"open", "filter", "sort", "sort_backwards", "pane", "delete"})
 _PANES = {1: "experiments", 2: "runs", 3: "preview"}
 
 
@@ -100,8 +102,8 @@ class HomeScreen(Operations):
         """The workspace is like this now."""
         entries = catalog.experiments
         first_steps = self.query_one(FirstSteps)
-        if entries and first_steps.display:
-            self.call_after_refresh(self.experiments.focus)
+        if first_steps.display == bool(entries):
+            self.call_after_refresh(self._focus_list)
         first_steps.display = not entries
         self.query_one("#panes").display = bool(entries)
         facts = [entry.facts for entry in entries]
@@ -122,7 +124,9 @@ class HomeScreen(Operations):
     def _show_heading(self) -> None:
         catalog = self.app.catalog
         live = [run for run in catalog.runs() if run.facts.state in ("preparing", "training")] if catalog else []
-        said = [f"{len(catalog.experiments)} experiments, {len(catalog.runs())} runs"] if catalog else ["looking …"]
+        said = ["looking …"]
+        if catalog:
+            said = [f"{counted(len(catalog.experiments), 'experiment')}, {counted(len(catalog.runs()), 'run')}"]
         said += [f"{len(live)} running"] if live else []
         said += [f"{len(self.app.marked)} marked"] if self.app.marked else []
         heading = Text.assemble((" slm-tui ", "bold reverse"), "  ", home_path(self.app.workspace.root), "   ")
@@ -132,7 +136,8 @@ class HomeScreen(Operations):
         experiment = self.experiment
         entries = experiment.runs if experiment else ()
         pane = self.query_one("#runs-pane")
-        pane.border_title = f"2 runs of {experiment.name}" if experiment and entries else "2 runs"
+        pane.border_title = f"2 runs of {experiment.name}" if experiment and entries else "2 runs: none yet"
+        self.runs.show_header = bool(entries)
         columns = [
             Column("", [MARK if entry.run in self.app.marked else "" for entry in entries]),
             Column("run", [entry.run.id for entry in entries]),
@@ -152,9 +157,10 @@ class HomeScreen(Operations):
         elif experiment.facts.problems:
             more = len(experiment.facts.problems) - 1
             rest = f"  and {more} more; e shows them" if more else "  e mends it"
-            about.update(Text.assemble(("broken  ", "red"), str(experiment.facts.problems[0]), (rest, "dim")))
+            broken = ("broken  ", state_style(self.app, "broken"))
+            about.update(Text.assemble(broken, str(experiment.facts.problems[0]), (rest, "dim")))
         elif not experiment.exists:
-            about.update(Text("its file is gone; its runs are still here", "yellow"))
+            about.update(Text("its file is gone; its runs are still here", state_style(self.app, "no file")))
         else:
             about.update(Text(one_line(experiment.facts.description), "dim"))
 
@@ -185,10 +191,23 @@ class HomeScreen(Operations):
             self.set_class(other == number, f"-pane-{other}")
 
     def action_pane(self, number: int) -> None:
+        if self.query_one(FirstSteps).display:
+            self._focus_list()
+            return
         self._show_pane(number)  # at once, so that the next key acts in it though the focus comes a moment later
         pane = self.query_one(f"#{_PANES[number]}-pane")
         if found := pane.query("FactTable, ChartView"):
             found.first().focus()
+
+    def _focus_list(self) -> None:
+        """Back to the experiments, or to what stands there while there is none."""
+        first_steps = self.query_one(FirstSteps)
+        (first_steps.query_one(Button) if first_steps.display else self.experiments).focus()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in _NEEDS_EXPERIMENTS and self.query_one(FirstSteps).display:
+            return False
+        return super().check_action(action, parameters)
 
     @on(FactTable.Opened)
     def action_open(self) -> None:
@@ -226,6 +245,11 @@ class HomeScreen(Operations):
             self.query_one("#filter", Input).value = ""
         self.action_pane(1)
 
+    @on(FirstSteps.Copied)
+    def _go_to_the_first(self) -> None:
+        self.created("quickstart")  # it needs no network, and not much time
+        self.app.look_again()
+
     # filter, order, marks
 
     def action_filter(self) -> None:
@@ -239,7 +263,7 @@ class HomeScreen(Operations):
 
     @on(Input.Submitted, "#filter")
     def _filter_done(self) -> None:
-        self.experiments.focus()
+        self._focus_list()
 
     @on(Input.Blurred, "#filter")
     def _filter_left(self, event: Input.Blurred) -> None:

@@ -8,18 +8,18 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.fuzzy import Matcher
-from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from engine.contract.run import Run
 from slm_tui.catalog import Catalog
 from slm_tui.themes import state_style
+from slm_tui.widgets.dialogs import Dialog
 
 _SHOWN = 50  # targets; typing narrows them down
 
 
-class JumpScreen(ModalScreen["Run | str | None"]):
+class JumpScreen(Dialog["Run | str | None"]):
     """Returns the chosen run, or the name of the chosen experiment."""
 
     BINDINGS = [
@@ -39,6 +39,7 @@ class JumpScreen(ModalScreen["Run | str | None"]):
     def compose(self) -> ComposeResult:
         with Vertical(id="jump") as box:
             box.border_title = "jump to"
+            box.border_subtitle = "enter: open · esc: back"
             yield Input(placeholder="part of an experiment's or a run's name")
             yield OptionList()
 

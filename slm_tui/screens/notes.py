@@ -5,14 +5,14 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, Label, TextArea
 
 from engine.contract.run import Run
 from engine.contract.run_notes import RunNotes
+from slm_tui.widgets.dialogs import Dialog
 
 
-class NotesScreen(ModalScreen["RunNotes | None"]):
+class NotesScreen(Dialog["RunNotes | None"]):
     """Returns the notes as they are to be, or None where they stay as they were."""
 
     BINDINGS = [
@@ -27,7 +27,7 @@ class NotesScreen(ModalScreen["RunNotes | None"]):
     def compose(self) -> ComposeResult:
         with Vertical(id="notes") as box:
             box.border_title = f"notes on {self._run}"
-            box.border_subtitle = "ctrl+s keeps them, esc leaves them as they were"
+            box.border_subtitle = "ctrl+s: keep · esc: leave as they were"
             yield Label("tags, between spaces")
             yield Input(" ".join(self._notes.tags), compact=True)
             yield Label("notes")

@@ -15,11 +15,12 @@ from textual.screen import Screen
 
 from engine.contract.errors import UserError
 from engine.contract.run import RESUMABLE, Run
-from engine.contract.run_notes import RunNotes, read_notes, write_notes
+from engine.contract.run_notes import read_notes, write_notes
 from engine.contract.workspace import valid_name
 from slm_tui import launcher
 from slm_tui.catalog import LIVE, Catalog, RunEntry
-from slm_tui.housekeeping import delete_experiment, delete_run, rename_experiment
+from slm_tui.formats import explained
+from slm_tui.housekeeping import delete_experiment, delete_run, idle, rename_experiment
 from slm_tui.widgets.dialogs import Ask, Choice
 
 if TYPE_CHECKING:
@@ -111,12 +112,17 @@ class Operations(Screen[None]):
         if entry is None:
             return
         waits = entry.facts.state == "queued"
-        details = "It has not begun." if waits else "It ends after its current step. A checkpoint is kept: c goes on."
+        details = "It has not begun." if waits else "It ends after its current step, with a checkpoint: c goes on."
         question = f"Cancel {entry.run}?" if waits else f"Stop {entry.run}?"
         keep, stop = ("let it wait", "cancel it") if waits else ("let it run", "stop it")
         choices = [("keep", keep, "l"), ("stop", stop, "s")]
-        if await self.app.push_screen_wait(Choice(question, details, choices)) == "stop":
-            self._in_thread(lambda: launcher.stop(entry.run), f"{entry.run} ends after its current step")
+        if await self.app.push_screen_wait(Choice(question, details, choices)) != "stop":
+            return
+        if waits and entry.run.state() != "queued":
+            self.notify(f"{entry.run} has begun meanwhile, and goes on: s stops it", severity="warning", markup=False)
+        else:
+            said = "is cancelled" if waits else "ends after its current step"
+            self._in_thread(lambda: launcher.stop(entry.run), f"{entry.run} {said}")
 
     def action_resume(self) -> None:
         entry = self.chosen_run
@@ -158,6 +164,12 @@ class Operations(Screen[None]):
         name = self.chosen_experiment
         if name is None:
             return
+        try:
+            with idle(self.app.workspace.list_runs(name)):
+                pass
+        except UserError as error:
+            self.tell_problem(error)
+            return
         new = await self.app.push_screen_wait(Ask(f"Rename {name}", name, self._name_problem))
         if new is not None and new != name:
             workspace = self.app.workspace
@@ -178,7 +190,7 @@ class Operations(Screen[None]):
         try:
             new_experiment(self.app.workspace, new, name)
         except (UserError, OSError) as error:
-            self.notify(str(error), severity="error", markup=False)
+            self.tell_problem(error)
             return
         self.created(new)
         self.app.look_again()
@@ -205,7 +217,7 @@ class Operations(Screen[None]):
         try:
             editor = EditorScreen(self.app.workspace.experiment_file(name), self.app.workspace)
         except (UserError, OSError) as error:
-            self.notify(str(error), severity="error", markup=False)
+            self.tell_problem(error)
             return
         outcome = await self.app.push_screen_wait(editor)
         self.app.look_again()
@@ -229,11 +241,19 @@ class Operations(Screen[None]):
         try:
             before = read_notes(entry.run)
         except UserError as error:
-            self.notify(str(error), severity="error", markup=False)
+            self.tell_problem(error)
             return
-        after: RunNotes | None = await self.app.push_screen_wait(NotesScreen(entry.run, before))
-        if after is not None and after != before:
-            self._in_thread(lambda: write_notes(entry.run, after), f"notes on {entry.run} are kept")
+        typed = before
+        while (after := await self.app.push_screen_wait(NotesScreen(entry.run, typed))) not in (None, before):
+            try:
+                write_notes(entry.run, after)
+            except (UserError, OSError) as error:  # what was typed is not lost
+                typed = after
+                self.call_after_refresh(self.tell_problem, error)
+                continue
+            self.app.look_again()
+            self.notify(f"notes on {entry.run} are kept", markup=False)
+            return
 
     def action_copy_path(self) -> None:
         entry, name = self.chosen_run, self.chosen_experiment
@@ -262,7 +282,8 @@ class Operations(Screen[None]):
 
     def tell_problem(self, error: UserError | OSError) -> None:
         """Show what went wrong; any thread may."""
-        self.app.notify(str(error), severity="error", timeout=12, markup=False)
+        words = explained(error) if isinstance(error, OSError) else str(error)
+        self.app.notify(words, severity="error", timeout=8, markup=False)
 
     @work(thread=True)
     def _in_thread(self, do: Callable[[], object], said: str, then: Callable[[], None] | None = None) -> None:

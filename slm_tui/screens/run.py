@@ -77,6 +77,12 @@ class RunScreen(Operations):
             return entry
         return entry.in_state(view.state)  # the view sees it before the next scan does
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Here only the run can be deleted: where it is gone, the experiment's file is not what is meant."""
+        if action == "delete":
+            return self.chosen_run is not None
+        return super().check_action(action, parameters)
+
     def show_catalog(self, catalog: Catalog) -> None:
         """The workspace is like this now."""
         self.show_heading()

@@ -69,8 +69,8 @@ class Charts(VerticalScroll, can_focus=False):
         columns = 1 if self._alone or self.size.width < 2 * _LEAST_WIDTH else 2
         rows = 1 if self._alone else min(max(1, self.size.height // _LEAST_HEIGHT), -(-shown // columns))
         self.styles.grid_size_columns = columns
-        height = max(min(_LEAST_HEIGHT, self.size.height), self.size.height // rows)
-        self.styles.grid_rows = [height]
+        height, left = divmod(self.size.height, rows)
+        self.styles.grid_rows = [height + (row < left) for row in range(rows)]  # whole charts fill the height
 
     # what one chart does and the others follow
 

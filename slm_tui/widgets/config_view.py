@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from rich.syntax import Syntax
+from collections.abc import Mapping
+
+from rich.style import Style
+from rich.syntax import ANSISyntaxTheme, Syntax
 from rich.table import Table
 from rich.text import Text
 from textual import work
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.containers import VerticalScroll
-from textual.theme import Theme
 from textual.widgets import Static
 
 from engine.contract.loading import ExperimentError, load_experiment, read_text
@@ -16,6 +18,7 @@ from engine.contract.run import Run
 from engine.contract.workspace import Workspace
 from slm_tui.compare import differences, shown_value
 from slm_tui.formats import printable
+from slm_tui.themes import state_style
 
 
 class ConfigView(VerticalScroll, can_focus=True):
@@ -37,9 +40,9 @@ class ConfigView(VerticalScroll, can_focus=True):
     @work(thread=True, exclusive=True)
     def show(self, run: Run, workspace: Workspace) -> None:
         """The experiment of `run`, and what has become of its file."""
-        told = _differences(run, workspace)
+        told = _differences(run, workspace, self.app)
         try:
-            text: Text | Syntax = _toml(printable(read_text(run.experiment_file)), self.app.current_theme)
+            text: Text | Syntax = _toml(printable(read_text(run.experiment_file)), self.app.theme_variables)
         except ExperimentError as error:
             text = Text(str(error))
         self.app.call_from_thread(self._draw, told, text)
@@ -49,18 +52,29 @@ class ConfigView(VerticalScroll, can_focus=True):
         self.query_one("#config-text", Static).update(text)
 
 
-def _toml(text: str, theme: Theme) -> Syntax:
-    colours = "ansi_dark" if theme.dark else "ansi_light"
-    return Syntax(text, "toml", theme=colours, background_color=theme.background, word_wrap=True)
+def _toml(text: str, colours: Mapping[str, str]) -> Syntax:
+    """In the colours that the editor has, too."""
+    muted, key, value = Style(dim=True), Style(color=colours["primary"]), Style(color=colours["accent"])
+    styles: dict[tuple[str, ...], Style] = {
+        ("Comment",): muted,
+        ("Operator",): muted,
+        ("Punctuation",): muted,
+        ("Keyword",): Style(color=colours["primary"], bold=True),
+        ("Keyword", "Constant"): value,
+        ("Name",): key,
+        ("Literal", "String"): Style(color=colours["success"]),
+        ("Literal", "Number"): value,
+    }
+    return Syntax(text, "toml", theme=ANSISyntaxTheme(styles), word_wrap=True)
 
 
-def _differences(run: Run, workspace: Workspace) -> Text | Table:
+def _differences(run: Run, workspace: Workspace, app: App[object]) -> Text | Table:
     path = workspace.experiments / f"{run.name}.toml"
     try:
         as_run = run.experiment()
         now = load_experiment(path)
     except ExperimentError as error:
-        return Text(str(error) if path.exists() else f"experiments/{path.name} is gone", "yellow")
+        return Text(str(error) if path.exists() else f"experiments/{path.name} is gone", state_style(app, "no file"))
     differing = differences([as_run, now])
     if not differing:
         return Text(f"As in experiments/{path.name} now.", "dim")

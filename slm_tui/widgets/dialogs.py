@@ -1,11 +1,13 @@
-"""Two small windows over a screen: a question with a few answers, and a line to fill in."""
+"""Small windows over a screen: a question with a few answers, a line to fill in."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from textual import events, on
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
@@ -16,7 +18,7 @@ from textual.widgets.option_list import Option
 _FRAME = """
     align: center middle;
     & > Vertical {
-        width: 64;
+        width: 70;
         max-width: 90%;
         height: auto;
         max-height: 90%;
@@ -31,6 +33,25 @@ _FRAME = """
 """
 
 
+Result = TypeVar("Result")
+
+
+class Dialog(ModalScreen[Result]):
+    """A window over a screen. It takes one answer: a key that is pressed again while it closes is not for the screen
+    underneath, which Textual would close with it. Messages that would lie on top of it go."""
+
+    _answered = False
+
+    def dismiss(self, result: Result | None = None) -> AwaitComplete:
+        if self._answered:
+            return AwaitComplete.nothing()
+        self._answered = True
+        return super().dismiss(result)
+
+    def on_screen_resume(self) -> None:
+        self.app.clear_notifications()
+
+
 class _Answers(OptionList):
     """The answers, one a line; a list that Tab walks through too, for it is all there is to focus."""
 
@@ -40,7 +61,7 @@ class _Answers(OptionList):
     ]
 
 
-class Choice(ModalScreen[str | None]):
+class Choice(Dialog["str | None"]):
     """A question with a few answers: the id of the chosen one, or None after Escape.
 
     `choices` are (id, label, key); the first, which Enter takes at once, is to be the one that loses nothing.
@@ -98,7 +119,7 @@ def _anything(_text: str) -> str | None:
     return None
 
 
-class Ask(ModalScreen[str | None]):
+class Ask(Dialog["str | None"]):
     """One line to fill in: the text, or None after Escape.
 
     `problem_of` says what is wrong with a text, or None; Enter takes only a text with which nothing is wrong.

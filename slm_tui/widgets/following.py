@@ -49,8 +49,10 @@ class Following(Widget):
         self.stop_following()
         if runs:
             over = self._over = threading.Event()
-            thread = threading.Thread(target=self._read_for_ever, args=(list(runs), over), name="follow", daemon=True)
-            thread.start()
+            smoothing = self.app.settings.smoothing  # type: ignore[attr-defined]
+            threading.Thread(
+                target=self._read_for_ever, args=(list(runs), smoothing, over), name="follow", daemon=True
+            ).start()
 
     def stop_following(self) -> None:
         if self._over is not None:
@@ -59,14 +61,14 @@ class Following(Widget):
     def on_unmount(self) -> None:
         self.stop_following()
 
-    def _read_for_ever(self, runs: list[Run], over: threading.Event) -> None:
-        """The thread: open each run, then tell what comes."""
+    def _read_for_ever(self, runs: list[Run], smoothing: float, over: threading.Event) -> None:
+        """The thread: open each run, then tell what comes. By its end there may be no application any more."""
         feeds: dict[Run, Feed] = {}
         while not over.is_set():
-            waits = [self._read(run, feeds, over) for run in runs if not over.is_set()]
+            waits = [self._read(run, feeds, smoothing, over) for run in runs if not over.is_set()]
             over.wait(min(waits, default=_ENDED_SECONDS))
 
-    def _read(self, run: Run, feeds: dict[Run, Feed], over: threading.Event) -> float:
+    def _read(self, run: Run, feeds: dict[Run, Feed], smoothing: float, over: threading.Event) -> float:
         """Read what has come of `run`, and say so; how many seconds until the next look."""
         try:
             feed = feeds.get(run)
@@ -75,7 +77,7 @@ class Following(Widget):
                     sketch = open_feed(run, sketched=True)
                     self._tell(self.Opened(sketch, sketch.state()), over)
                 feed = feeds[run] = open_feed(run)
-                feed.series.smooth_all(self.app.settings.smoothing)  # type: ignore[attr-defined]
+                feed.series.smooth_all(smoothing)
                 self._tell(self.Opened(feed, feed.state()), over)
                 return 0.0
             new = feed.read()

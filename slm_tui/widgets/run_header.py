@@ -8,6 +8,7 @@ from rich.text import Text
 from textual.widgets import Static
 
 from engine.contract.run import State
+from slm_tui.catalog import LIVE
 from slm_tui.console import queue_line
 from slm_tui.feed import Feed
 from slm_tui.formats import age, count, decimal, duration, one_line, percent, perplexity, quantity, size
@@ -45,19 +46,20 @@ def _standing(feed: Feed, state: State, colour: str, now: float, width: int) -> 
     if state == "training" and (left := progress.seconds_left(now)) is not None:
         after.append((f"{duration(left)} left", ""))
     elif state not in ("queued", "preparing"):
-        after.append((f"took {duration(feed.status.seconds)}", "dim"))
+        after.append((f"{'for' if state in LIVE else 'took'} {duration(feed.status.seconds)}", "dim"))
     room = width - len(_GAP) * (len(parts) + len(after)) - sum(len(text) for text, _ in [*parts, *after]) - 6
     line = _joined(parts)
     if room >= _BAR_CELLS[0] and total:
-        line.append(_GAP).append_text(_bar(done / total, min(room, _BAR_CELLS[1]))).append(f" {percent(done / total)}")
+        bar = _bar(done / total, min(room, _BAR_CELLS[1]), colour)
+        line.append(_GAP).append_text(bar).append(f" {percent(done / total)}")
     for text, style in after:
         line.append(_GAP).append(text, style)
     return _cut(line, width)
 
 
-def _bar(share: float, cells: int) -> Text:
+def _bar(share: float, cells: int, colour: str) -> Text:
     full = round(max(0.0, min(1.0, share)) * cells)
-    return Text.assemble(("━" * full, "cyan"), ("─" * (cells - full), "dim"))
+    return Text.assemble(("━" * full, colour), ("─" * (cells - full), "dim"))
 
 
 def _figures(feed: Feed, width: int) -> Text:

@@ -16,7 +16,7 @@ from engine.contract.run import Run, State
 from slm_tui.catalog import LIVE
 from slm_tui.charts.overlay import Source
 from slm_tui.feed import Feed
-from slm_tui.formats import printable, shown_path
+from slm_tui.formats import excerpt, shown_path
 from slm_tui.summary import last_lines
 from slm_tui.themes import state_style
 from slm_tui.widgets.charts import Charts
@@ -24,6 +24,7 @@ from slm_tui.widgets.following import Following
 from slm_tui.widgets.run_header import RunHeader
 
 _REDRAW_SECONDS = 0.5  # between redraws of the charts of a live run
+_LINE_CHARACTERS = 400  # of a log's line, where only its last few lines are shown
 
 
 class RunView(Vertical, Following):
@@ -133,12 +134,12 @@ class RunView(Vertical, Following):
         if feed is None or self.state not in ("failed", "diverged", "lost"):
             return None
         if feed.status.error:
-            return Text(printable(feed.status.error))
+            return Text(excerpt(feed.status.error))
         if self.state == "diverged":
             return Text("The loss was no longer a number. The best checkpoint is kept; try a lower learning rate.")
         lines = last_lines(feed.run.log)[-4:]
         text = Text("The engine ended without a word.", style=state_style(self.app, "lost"))
         text.append(f" The end of {shown_path(feed.run.log)}:" if lines else f" {shown_path(feed.run.log)} is empty.")
         for line in lines:
-            text.append(f"\n{line}", "dim")
+            text.append(f"\n{excerpt(line, _LINE_CHARACTERS)}", "dim")
         return text

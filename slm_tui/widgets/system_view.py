@@ -14,8 +14,9 @@ from textual.widgets import Static
 
 from engine.contract.events import System
 from engine.contract.run import Run, RunStatus
-from slm_tui.formats import UNKNOWN, age, count, home_path, one_line, percent, printable, size
+from slm_tui.formats import UNKNOWN, age, count, excerpt, home_path, one_line, percent, size
 
+_WARNINGS = 20  # the newest
 _REREAD_SECONDS = 2.0  # the checkpoints on disk are looked at no more often
 
 
@@ -90,5 +91,5 @@ def _checkpoints(run: Run) -> Iterator[tuple[str, str]]:
 
 
 def _warnings(status: RunStatus) -> Iterator[tuple[str, str]]:
-    for warning in dict.fromkeys(status.warnings):
-        yield "warning", printable(warning)
+    for warning in list(dict.fromkeys(status.warnings))[-_WARNINGS:]:
+        yield "warning", excerpt(warning)

@@ -54,6 +54,11 @@ def test_printable_takes_escape_sequences_out_and_leaves_text_alone() -> None:
     assert "\x1b" not in formats.printable("a\x1b[2Jb\x9b1m\r\x07")
 
 
+def test_nothing_turns_text_round_or_ends_a_line_unseen() -> None:
+    assert formats.printable("good\u202elive\u2066") == "good\ufffdlive\ufffd"
+    assert formats.one_line("a\u2028b\u202ec") == "a b c"
+
+
 def test_shown_path_is_relative_inside_the_current_folder_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert formats.shown_path(tmp_path / "runs" / "a") == "runs/a"

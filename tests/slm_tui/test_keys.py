@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from textual.binding import Binding
 
-from slm_tui.keys import KEYS, TITLES, bindings, key_id
+from slm_tui.keys import KEYS, TITLES, bindings, key_id, unknown_ids
 
 
 @pytest.mark.parametrize("group", KEYS)
@@ -14,10 +14,18 @@ def test_no_key_means_two_things_at_once(group: str) -> None:
     assert len(keys) == len(set(keys))
 
 
-def test_every_action_can_be_remapped_by_an_id_of_its_own() -> None:
-    ids = [key_id(group, key) for group, keys in KEYS.items() for key in keys]
-    assert len(ids) == len(set(ids))
-    assert {binding.id for group in KEYS for binding in bindings(group) if isinstance(binding, Binding)} == set(ids)
+def test_every_action_can_be_remapped_by_one_id_wherever_it_works() -> None:
+    ids = {key_id(group, key) for group, keys in KEYS.items() for key in keys}
+    for group, keys in KEYS.items():
+        assert len({key_id(group, key) for key in keys}) == len(keys)
+    in_lists = {key.action: key_id("experiments", key) for key in KEYS["experiments"]}
+    assert in_lists["stop"] == "run.stop" and in_lists["filter"] == "experiments.filter"
+    assert {binding.id for group in KEYS for binding in bindings(group) if isinstance(binding, Binding)} == ids
+
+
+def test_a_name_in_the_keymap_that_no_key_has_is_told() -> None:
+    assert unknown_ids(["run.stop", "chart.zoom(1)"]) is None
+    assert "run.nope" in str(unknown_ids(["run.nope", "run.stop"]))
 
 
 def test_every_group_has_a_title_and_every_key_a_sentence() -> None:

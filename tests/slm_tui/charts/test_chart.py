@@ -226,3 +226,21 @@ def test_values_that_must_be_seen_are() -> None:
 
 def test_a_dimmed_curve_has_a_colour_of_its_own_and_axes_too() -> None:
     assert len({colour_of(number, faded) for number in range(8) for faded in (False, True)} | {AXIS}) == 17
+
+
+@pytest.mark.parametrize("x_log", [False, True])
+@pytest.mark.parametrize("seconds", [50.0, 125.0, 150.0, 7_300.0, 400_000.0])
+def test_times_are_written_in_the_unit_that_the_axis_names(seconds: float, x_log: bool) -> None:
+    """Where the last tick stands at less than the end of the axis, both still count in the same unit."""
+    one = Curve(np.array([1.0, seconds]), np.array([1.0, 2.0]))
+    last = text(render([one], View(x_kind="seconds", x_log=x_log), 80, 14))[-1].split()
+    factor = {"s": 1, "min": 60, "h": 3600, "days": 86400}[last[-1]]
+    largest, _, rest = last[-2].partition(":")
+    assert 0.15 * seconds < factor * (float(largest) + float(rest or 0) / 60) <= 1.1 * seconds
+
+
+def test_a_ceiling_cuts_what_tells_nothing_unless_all_of_it_lies_there() -> None:
+    scale = render([curve([1e27, 100, 50])], View(y_log=True, y_ceiling=1e6), 60, 14).y_scale
+    assert scale is not None and 50 < scale.high < 1e7
+    scale = render([curve([1e27, 1e26])], View(y_log=True, y_ceiling=1e6), 60, 14).y_scale
+    assert scale is not None and scale.high > 1e26

@@ -32,9 +32,11 @@ def test_one_run_shows_training_and_validation_in_colours_of_their_own() -> None
 
 def test_smoothed_the_raw_curve_stays_behind_and_evaluations_are_left_alone() -> None:
     curves = curves_of([Source("r", run())], LOSS, ChartOptions(smoothing=0.9))
-    assert shown(curves) == [("", 0, True), ("validation", 1, False), ("train", 0, False)]
+    assert shown(curves) == [("train", 0, True), ("validation", 1, False), ("", 0, False)]
     assert np.ptp(curves[2].y[50:]) < 1 < np.ptp(curves[0].y[50:])
     assert curves[1].y.tolist() == [2, 2]
+    measured = run().curve("loss")[1][-1]
+    assert entries_of(curves, LOSS, None)[0].value == LOSS.format(float(measured))
 
 
 def test_several_runs_have_a_colour_and_a_letter_each_and_stand_by_their_evaluations() -> None:

@@ -80,10 +80,9 @@ async def test_a_problem_is_listed_while_one_types_and_enter_jumps_to_its_line(
     async with editing(file, workspace, size) as pilot:
         editor = app_of(pilot).editor
         await pilot.press("ctrl+end", *"top_k = -3")
-        await until(pilot, lambda: findings(pilot) == 1)
-        await pilot.pause()
         line = editor.area.document.line_count
-        assert "sampling.top_k = -3: wants a whole number" in " ".join(shown(pilot, "#problems").split())
+        problem = "sampling.top_k = -3: wants a whole number"
+        await until(pilot, lambda: problem in " ".join(shown(pilot, "#problems").split()))
         await until(pilot, lambda: f"{line}! top_k" in shown(pilot, "TomlArea"))
         await pilot.press("ctrl+home", "f6")
         assert isinstance(editor.focused, OptionList)

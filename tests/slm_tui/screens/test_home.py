@@ -260,7 +260,7 @@ async def test_keys_can_be_remapped(workspace: Workspace, new_run: Callable[...,
     from slm_tui.settings import Settings, save_settings
 
     new_run(finished(3.0))
-    save_settings(Settings(keys={"experiments.mark": "u"}))
+    save_settings(Settings(keys={"run.mark": "u"}))
     async with dashboard(workspace) as pilot:
         await pilot.press("space")
         assert not app_of(pilot).marked

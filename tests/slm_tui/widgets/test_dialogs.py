@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from textual.app import App
+from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from slm_tui.widgets.dialogs import Ask, Choice
@@ -65,3 +66,17 @@ async def test_the_first_text_can_be_taken_as_it_is_typed_over_or_left() -> None
             await pilot.press(*keys)
             await pilot.pause()
         assert answers == ["tiny", "x", None]
+
+
+async def test_a_dialog_takes_one_answer_and_a_key_that_is_pressed_twice_closes_nothing_else() -> None:
+    app: App[None] = App()
+    async with app.run_test() as pilot:
+        answers: list[str | None] = []
+        below: Screen[None] = Screen()
+        await app.push_screen(below)
+        await app.push_screen(Choice("Leave?", "", CHOICES), answers.append)
+        for key in ("k", "k", "s", "escape"):
+            app.simulate_key(key)
+        await pilot.pause()
+        assert answers == ["keep"]
+        assert app.screen is below

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.contract.experiment import Data, Model, Sampling, Tokenizer, Train
+from engine.contract.experiment import Data, Model, Tokenizer, Train
 
 GPT2_VOCAB_SIZE = 50_257
 
@@ -21,11 +21,6 @@ def contradictions(table: object) -> Found:
         yield from _model(table)
     elif isinstance(table, Train):
         yield from _train(table)
-    elif isinstance(table, Sampling) and table.translate is not None:
-        yield "translate", _NO_TRANSLATION
-
-
-_NO_TRANSLATION = "cannot be used by this version: it does not translate yet"
 
 
 def _data(data: Data) -> Found:
@@ -34,7 +29,7 @@ def _data(data: Data) -> Found:
     if data.source == "hub" and not data.dataset:
         yield "dataset", 'is missing: source = "hub" wants OWNER/NAME'
     if data.translate is not None:
-        yield "translate", _NO_TRANSLATION
+        yield "translate", "cannot be used by this version: it translates prompts and stories, but no corpus yet"
 
 
 def _tokenizer(tokenizer: Tokenizer) -> Found:

@@ -1,0 +1,271 @@
+"""Machine translation with Marian models, such as Helsinki-NLP/opus-mt-en-ar, run by `transformers`.
+
+Sentence by sentence, and greedily: four beams take 2.0 times as long in batches of 8 sentences and 3.3 times in
+batches of 32 (one CPU core, the shape of opus-mt-en-ar), and a greedy translation does not depend on the sentences
+beside it in a batch. Long texts are cut at sentences, so nothing is lost at the model's longest input.
+"""
+
+from __future__ import annotations
+
+import copy
+import gc
+import json
+import logging
+import re
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from engine.contract.errors import UserError
+from engine.data.locate import DISK_FULL, without_network
+from engine.data.sentences import pieces
+
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+FILES = ("config.json", "source.spm", "target.spm", "vocab.json")
+OPTIONAL_FILES = ("generation_config.json", "tokenizer_config.json", "special_tokens_map.json", "target_vocab.json")
+
+OnBatch = Callable[[int, int], None]  # sentences translated so far, and in all; what it raises ends the translation
+
+
+class Translator:
+    """A Marian model and its tokenizer, on one device."""
+
+    def __init__(self, model: Any, tokenizer: Any, name: str) -> None:
+        """`model` and `tokenizer`: `transformers`' MarianMTModel and MarianTokenizer.
+
+        Raises:
+            UserError: the model translates into several languages and does not say into which.
+        """
+        self.name = name
+        self._model, self._tokenizer = model, tokenizer
+        self._positions: int = model.config.max_position_embeddings
+        self._into = _language_code(tokenizer, name)
+        model.generation_config = _greedy(model)  # the model's own fills in what a given one leaves out
+
+    @classmethod
+    def load(
+        cls, model: str, device: torch.device, mirror: Path | None, root: Path | None = None, key: str = "model"
+    ) -> Translator:
+        """The model that `model` names: a folder, or a hub id, which is looked for in `mirror` first.
+
+        A relative folder is one below `root` (by default the current directory). `key` is what errors call the
+        setting that holds `model`. No code of the model's is ever run, and full precision is used everywhere.
+
+        Raises:
+            UserError: there is no such model, it cannot be downloaded, is damaged, or is no Marian model.
+        """
+        shown = f'{key} = "{model}"'
+        folder = _find(model, mirror, root or Path(), shown)
+        _check_files(folder, shown)
+        loaded, tokenizer = _loaded(folder, shown)
+        try:
+            loaded.to(device)
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
+                raise
+            raise UserError(f"{shown}: {device} has too little free memory for this model") from None
+        return cls(loaded.eval(), tokenizer, shown)
+
+    def translate(
+        self, texts: Sequence[str], batch_size: int = 32, max_length: int = 512, on_batch: OnBatch | None = None
+    ) -> list[str]:
+        """The translation of each text, in order; white space, line breaks and texts without a letter stay.
+
+        `batch_size` is in sentences; where memory is too short for so many, it is halved. `max_length` is of a
+        sentence's translation, in tokens; sentences longer than half of it, or of what the model can take, are
+        translated in pieces. `on_batch` is called after each batch. Equal sentences are translated once.
+
+        Raises:
+            UserError: memory is too short for a single sentence.
+        """
+        longest = min(max_length, self._positions)
+        texts_pieces = [list(pieces(text, self.count_tokens, longest // 2)) for text in texts]
+        translated = {piece: piece for text in texts_pieces for piece, _ in text}
+        wanted = [piece for piece in translated if any(character.isalpha() for character in piece)]
+        translated.update(self._translations(wanted, batch_size, longest, on_batch))
+        return ["".join(translated[piece] + gap for piece, gap in text) for text in texts_pieces]
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens that the model reads for `text`: its own, the language to translate into, and the end."""
+        return len(self._encode([text])[0])
+
+    def _translations(
+        self, sentences: list[str], batch_size: int, longest: int, on_batch: OnBatch | None
+    ) -> dict[str, str]:
+        """The longest first: what memory is too short for is found at once."""
+        ids = dict(zip(sentences, self._encode(sentences), strict=True))
+        order = sorted(sentences, key=lambda sentence: -len(ids[sentence]))
+        done: dict[str, str] = {}
+        while len(done) < len(order):
+            batch = order[len(done) : len(done) + batch_size]
+            translations = self._batch([ids[sentence] for sentence in batch], longest)
+            if translations is None:
+                if len(batch) == 1:
+                    device = self._model.device
+                    raise UserError(f"{self.name}: {device} has too little free memory to translate a sentence")
+                batch_size = len(batch) // 2
+                continue
+            done.update(zip(batch, translations, strict=True))
+            if on_batch is not None:
+                on_batch(len(done), len(order))
+        return done
+
+    def _batch(self, ids: list[list[int]], longest: int) -> list[str] | None:
+        """Translations of tokenized sentences; None where memory is too short for them."""
+        try:
+            return self._generate(ids, longest)
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
+                raise
+        # out here the error, which holds the tensors, is gone
+        gc.collect()
+        if self._model.device.type == "cuda":
+            torch.cuda.empty_cache()
+        return None
+
+    @torch.inference_mode()
+    def _generate(self, ids: list[list[int]], longest: int) -> list[str]:
+        # A model that has lost itself repeats a word for ever; no translation is three times as long as its source.
+        caps = [min(3 * len(sentence) + 16, longest, self._positions - 1) for sentence in ids]
+        padded = self._tokenizer.pad({"input_ids": ids}, return_tensors="pt").to(self._model.device)
+        written = self._model.generate(**padded, max_new_tokens=max(caps)).tolist()
+        # the first token is the decoder's start; what a cap leaves is the same in a batch and alone
+        return [self._decode(tokens[1 : cap + 1]) for tokens, cap in zip(written, caps, strict=True)]
+
+    def _encode(self, texts: list[str]) -> list[list[int]]:
+        if not texts:
+            return []
+        # "</s>" in a text is text, and so is ">>fr<<" at its start, which the tokenizer only sees without the space
+        texts = [f" {text}" if text.startswith(">>") else text for text in texts]
+        ids = self._tokenizer(texts, split_special_tokens=True)["input_ids"]
+        return [[*self._into, *sentence] for sentence in ids]
+
+    def _decode(self, tokens: list[int]) -> str:
+        known = [token for token in tokens if token in self._tokenizer.decoder]  # a model's vocabulary may be padded
+        text: str = self._tokenizer.decode(known, skip_special_tokens=True, use_source_tokenizer=False)
+        return " ".join(text.split())  # a line break would be one that the source does not have
+
+
+def _find(model: str, mirror: Path | None, root: Path, shown: str) -> Path:
+    """The model's folder: as named, in the mirror, or downloaded from the hub."""
+    folder = root / Path(model).expanduser()
+    if model and folder.is_dir():
+        return folder
+    if not re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", model):
+        raise UserError(f"{shown}: no such folder in {root.absolute()}; wants one, or OWNER/NAME of a model on the hub")
+    mirrored = mirror / model if mirror is not None else None
+    if mirrored is not None and mirrored.is_dir():
+        return mirrored
+    return _downloaded(model, mirrored, shown)
+
+
+def _downloaded(model: str, mirrored: Path | None, shown: str) -> Path:
+    """The hub's copy, which `huggingface_hub` keeps. Its code, and weights in other formats, are left there."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+
+    disable_progress_bars()
+    looked_in = f", nor is {mirrored} there" if mirrored is not None else ""
+    how = without_network(f"hf download {model} --local-dir DIR/{model}")
+    try:
+        folder = Path(snapshot_download(model, allow_patterns=[*FILES, *OPTIONAL_FILES, WEIGHTS[0]]))
+        if not (folder / WEIGHTS[0]).is_file():
+            snapshot_download(model, revision=folder.name, allow_patterns=[WEIGHTS[1]])
+        return folder
+    except GatedRepoError:
+        raise UserError(f"{shown}: its owner lets in only whom they know; see https://huggingface.co/{model}") from None
+    except RepositoryNotFoundError:
+        raise UserError(f"{shown}: the hub has no such model{looked_in}") from None
+    except LocalEntryNotFoundError:
+        where = f"neither in the mirror ({mirrored}) nor" if mirrored is not None else "not"
+        raise UserError(f"{shown}: is {where} on this machine, and the hub cannot be reached\n{how}") from None
+    except Exception as error:  # a network has more ways to fail than the library has names for
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
+            raise
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise UserError(f"{shown}: cannot be downloaded: {reason}{looked_in}\n{how}") from None
+
+
+def _check_files(folder: Path, shown: str) -> None:
+    """Say what a folder lacks, or what else it holds, before `transformers` makes a riddle of it."""
+    try:
+        kind = json.loads((folder / "config.json").read_bytes()).get("model_type")
+    except FileNotFoundError:
+        raise UserError(f"{shown}: {folder} is no model: it lacks config.json") from None
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(f"{shown}: {folder / 'config.json'} is damaged: {error}") from None
+    if kind != "marian":
+        named = f'a "{kind}" model' if kind else "a model of no known kind"
+        raise UserError(f"{shown}: is {named}; wants a Marian model, such as Helsinki-NLP/opus-mt-en-ar")
+    lacking = [name for name in FILES if not (folder / name).is_file()]
+    if not any((folder / name).is_file() for name in WEIGHTS):
+        lacking.append(" or ".join(WEIGHTS))
+    if lacking:
+        raise UserError(f"{shown}: {folder} lacks {', '.join(lacking)}")
+
+
+def _loaded(folder: Path, shown: str) -> tuple[Any, Any]:
+    """The model, on the CPU, and its tokenizer."""
+    import transformers  # takes seconds
+    from transformers import MarianMTModel, MarianTokenizer
+
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it recommends a package that it makes no use of
+            tokenizer = MarianTokenizer.from_pretrained(folder, local_files_only=True)
+        # weights_only refuses a pickle with code in it; no remote code, as the class is named here
+        loaded: Any = MarianMTModel.from_pretrained(
+            folder, local_files_only=True, dtype=torch.float32, weights_only=True, output_loading_info=True
+        )
+    except Exception as error:  # noqa: BLE001  damage shows itself in as many ways as there are libraries below
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(f"{shown}: {folder} is damaged: {type(error).__name__}: {reason}") from None
+    model, info = loaded
+    if missing := sorted(info["missing_keys"]):
+        raise UserError(f"{shown}: {folder} is damaged: its weights lack {missing[0]} ({len(missing)} in all)")
+    if max(tokenizer.encoder.values()) >= model.config.vocab_size:
+        raise UserError(f"{shown}: {folder} is damaged: vocab.json has more tokens than the model")
+    return model, tokenizer
+
+
+def _language_code(tokenizer: Any, name: str) -> list[int]:
+    """The id of the token, such as >>ara<<, that tells a model of several target languages which one is wanted.
+
+    Without it opus-mt-en-ar writes any of a dozen kinds of Arabic.
+    """
+    codes = sorted(tokenizer.supported_language_codes)
+    target = tokenizer.target_lang or ""
+    meant = [code for code in codes if code[2:-2] == target] or [
+        code for code in codes if target and code[2:-2].startswith(target)
+    ]
+    if len(codes) > 1 and not meant:
+        raise UserError(f"{name}: translates into several languages, {', '.join(codes[:8])}; wants a model of one")
+    return [tokenizer.encoder[code] for code in (meant or codes)[:1]]
+
+
+def _greedy(model: Any) -> Any:
+    """The model's own settings (which tokens start, end and pad a translation), without its beams."""
+    generation = copy.deepcopy(model.generation_config)
+    generation.update(
+        num_beams=1,
+        do_sample=False,
+        early_stopping=False,
+        length_penalty=1.0,
+        max_length=None,
+        forced_eos_token_id=None,
+        bad_words_ids=[[model.config.pad_token_id]],  # Marian's models rate padding high
+    )
+    return generation
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """The accelerators have a class for it, or words; the CPU has words only."""
+    return isinstance(error, torch.OutOfMemoryError) or any(
+        words in str(error) for words in ("DefaultCPUAllocator", "out of memory")
+    )

@@ -46,7 +46,7 @@ class SlmTui(App[None]):
     BINDINGS = bindings("app")
     COMMAND_PALETTE_DISPLAY = "palette"
     NOTIFICATION_TIMEOUT = 4.0  # they lie on what one reads
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide"), (170, "-very-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide"), (150, "-very-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall")]
 
     @dataclass

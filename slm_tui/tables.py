@@ -21,7 +21,7 @@ _GAP = 2
 
 @dataclass(frozen=True)
 class Column:
-    """A column; the one with the highest `spare` is dropped first where there is too little room, 0 never is."""
+    """A column; the lower its `spare`, the sooner it is given room, and 0 has it always."""
 
     title: str
     cells: Sequence[str]
@@ -97,14 +97,14 @@ def _best_columns(bests: Sequence[Best | None]) -> list[Column]:
         Column(
             "best loss",
             [decimal(best.val_loss) if best else "" for best in bests],
-            5,
+            1,
             right=True,
             values=[best.val_loss if best else None for best in bests],
         ),
         Column(
             "perplexity",
             [decimal(best.perplexity, 2) if best else "" for best in bests],
-            1,
+            2,
             right=True,
             values=[best.perplexity if best else None for best in bests],
         ),
@@ -120,13 +120,13 @@ def _best_columns(bests: Sequence[Best | None]) -> list[Column]:
 
 def fitting(columns: Sequence[Column], width: int) -> list[Column]:
     """The columns that fit into `width` cells, and that have something to say."""
-    kept = [column for column in columns if not column.spare or any(column.cells)]
-    while sum(column.width + _GAP for column in kept) - _GAP > width:
-        spare = max(kept, key=lambda column: column.spare)
-        if not spare.spare:
-            break
-        kept.remove(spare)
-    return kept
+    room = width + _GAP
+    kept = []
+    for column in sorted((each for each in columns if not each.spare or any(each.cells)), key=lambda each: each.spare):
+        if not column.spare or column.width + _GAP <= room:
+            room -= column.width + _GAP
+            kept.append(column)
+    return [column for column in columns if column in kept]
 
 
 def print_columns(console: Console, columns: Sequence[Column]) -> None:

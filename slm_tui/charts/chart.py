@@ -282,20 +282,24 @@ def _letters(
     x_scale: Scale,
     y_scale: Scale,
 ) -> None:
-    """Each curve's letter behind its last visible point, on the nearest row that no other letter has."""
-    taken: set[tuple[int, int]] = set()
+    """Each curve's letter behind its last visible point; letters in one column stand in the order of their curves."""
+    wanted: dict[int, list[tuple[float, int, Curve]]] = {}  # by column: how far down, which row, whose letter
     for curve, each in zip(curves, points, strict=True):
         end = int(np.searchsorted(each.x, x_scale.high, side="right"))
         if not curve.letter or not end or each.x[end - 1] < x_scale.low:
             continue
         across = _pixel(x_scale, float(each.x[end - 1]), 2 * plot.width) or 0
         share = min(1.0, max(0.0, y_scale.share_of(float(each.y[end - 1]))))
-        wanted = plot.height - 1 - round(share * (4 * plot.height - 1)) // 4
-        column = plot.left + across // 2 + 1
-        free = [row for row in range(plot.height) if (row, column) not in taken]
-        row = min(free, key=lambda row: abs(row - wanted), default=wanted)
-        taken.add((row, column))
-        _write(characters, colours, row, column, curve.letter, colour_of(curve.colour))
+        row = plot.height - 1 - round(share * (4 * plot.height - 1)) // 4
+        wanted.setdefault(plot.left + across // 2 + 1, []).append((1 - share, row, curve))
+    for column, letters in wanted.items():
+        free = 0
+        letters.sort(key=lambda letter: letter[0])
+        for place, (_, row, curve) in enumerate(letters):
+            below = len(letters) - 1 - place  # letters that want a row, too
+            row = max(free, min(row, plot.height - 1 - below))
+            free = row + 1
+            _write(characters, colours, min(row, plot.height - 1), column, curve.letter, colour_of(curve.colour))
 
 
 def _pixel(scale: Scale, value: float, pixels: int) -> int | None:

@@ -99,7 +99,7 @@ class CompareScreen(Operations):
         self.query_one("#results", FactTable).show(keys, result_columns(comparison, letters))
         differing = [difference.key for difference in comparison.differences]
         self.query_one("#differences", FactTable).show(differing, difference_columns(comparison, letters))
-        self.query_one("#remarks", Static).update(Text("\n".join(comparison.remarks), "yellow"))
+        self.query_one("#remarks", Static).update(Text("\n".join(comparison.remarks)))
         title = "3 differences" if differing else "3 differences: none"
         self.query_one("#differences-pane").border_title = title
 

@@ -123,11 +123,13 @@ class HomeScreen(Operations):
 
     def _show_heading(self) -> None:
         catalog = self.app.catalog
-        live = [run for run in catalog.runs() if run.facts.state in ("preparing", "training")] if catalog else []
+        states = [run.facts.state for run in catalog.runs()] if catalog else []
+        live, queued = sum(state in ("preparing", "training") for state in states), states.count("queued")
         said = ["looking …"]
         if catalog:
             said = [f"{counted(len(catalog.experiments), 'experiment')}, {counted(len(catalog.runs()), 'run')}"]
-        said += [f"{len(live)} running"] if live else []
+        said += [f"{live} running"] if live else []
+        said += [f"{queued} queued"] if queued else []
         said += [f"{len(self.app.marked)} marked"] if self.app.marked else []
         heading = Text.assemble((" slm-tui ", "bold reverse"), "  ", home_path(self.app.workspace.root), "   ")
         self.query_one("#heading", Static).update(heading.append("  ·  ".join(said), "dim"))

@@ -202,7 +202,7 @@ class LogLines(ScrollView, can_focus=True):
             text.highlight_regex(
                 self._pattern, self.get_component_rich_style("log--current" if is_current else "log--match")
             )
-        return list(text.render(self.app.console))
+        return list(Segment.apply_style(text.render(self.app.console), self.rich_style))
 
     def search(self, words: str) -> None:
         """Mark every line with these words, and go to the last one."""

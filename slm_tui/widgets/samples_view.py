@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from rich.style import Style
 
 from engine.contract.events import Sample
-from slm_tui.formats import count
+from slm_tui.formats import count, excerpt
 from slm_tui.widgets.story_text import Span, StoryText
 
 _SHOWN = 100  # stories; more would take long to lay out
+_LONGEST = 20_000  # characters of a story; more would hold up the keys
 _NONE_YET = "No stories yet. They are written every train.sample_interval steps, and at the end."
 _GAP = "\n\n"
 _QUIET, _PROMPT = Style(dim=True), Style(bold=True)
@@ -40,7 +41,7 @@ def _stories(samples: Sequence[Sample]) -> tuple[str, list[Span]]:
     """All of them one below the other; what was given stands out from what was written."""
     text, spans = "", []
     for sample in samples:
-        head, story = f"step {count(sample.step)}\n", sample.text.rstrip()
+        head, story = f"step {count(sample.step)}\n", excerpt(sample.text.rstrip(), _LONGEST)
         begin = len(text) + len(head)
         spans.append((len(text), begin, _QUIET))
         if story.startswith(sample.prompt):

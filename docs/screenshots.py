@@ -19,10 +19,12 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 PROGRAM = (sys.executable, "-m", "slm_tui")
 RATES = ("1e-3", "4e-3")
+WAIT = "wait"  # in the place of a key: for a model to be loaded and its story to be written
 PICTURES: dict[str, tuple[tuple[int, int], Sequence[str]]] = {  # name: size, and the keys that lead there
     "home": ((180, 44), ()),
     "run": ((120, 36), ("enter", "enter")),
     "compare": ((120, 36), ("enter", "space", "down", "space", "v")),
+    "stories": ((120, 30), ("g", "enter", WAIT, "p", "left", *["left"] * 30)),
 }
 
 
@@ -51,8 +53,9 @@ async def picture(workspace: Path, size: tuple[int, int], keys: Sequence[str]) -
         await pilot.pause(0.5)
         app.screen.go_to("quickstart")  # type: ignore[attr-defined]
         for key in keys:
-            await pilot.pause(0.3)
-            await pilot.press(key)
+            await pilot.pause(10 if key == WAIT else 0.1)
+            if key != WAIT:
+                await pilot.press(key)
         await pilot.pause(1.5)
         return app.export_screenshot(title="slm-tui")
 

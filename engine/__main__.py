@@ -3,7 +3,7 @@
     python -m engine train RUN_DIRECTORY [--resume]
     python -m engine prepare NAME [--workspace DIR] [--set TABLE.KEY=VALUE]
     python -m engine evaluate RUN_DIRECTORY [--checkpoint best|last] [--device DEVICE]
-    python -m engine generate RUN_DIRECTORY [--checkpoint best|last] [--device DEVICE]
+    python -m engine generate RUN_DIRECTORY [--checkpoint best|last] [--device DEVICE] [--quantize int8]
     python -m engine doctor
 
 `prepare` and `evaluate` print events, `generate` replies, `doctor` one JSON document. A person's mistake is
@@ -68,7 +68,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
 def generate(arguments: argparse.Namespace) -> int:
     from engine.generate import serve
 
-    return serve(Run(arguments.run.resolve()), arguments.checkpoint, arguments.device, sys.stdin)
+    return serve(Run(arguments.run.resolve()), arguments.checkpoint, arguments.device, arguments.quantize)
 
 
 def doctor(arguments: argparse.Namespace) -> int:
@@ -104,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
         reading.add_argument("run", type=Path, help="the run's directory")
         reading.add_argument("--checkpoint", choices=("best", "last"), default="best")
         reading.add_argument("--device", default="auto")
+    commands.choices["generate"].add_argument("--quantize", choices=("int8",))
     add("doctor", doctor)
     return parser
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pickle
 import shutil
+import time
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -23,6 +24,7 @@ from engine.contract.files import replaced_directory, settled_directory
 from engine.contract.run import Run
 from engine.data.prepare import PreparedData
 from engine.data.tokenizers import Tokenizer
+from engine.device import is_out_of_memory
 from engine.model import GPT
 from engine.state import TrainingState
 
@@ -62,6 +64,10 @@ def save_checkpoint(run: Run, kind: Kind, state: TrainingState, model: Model, da
     return directory
 
 
+class NoCheckpoint(UserError):
+    """There is no such checkpoint yet."""
+
+
 class DamagedCheckpoint(UserError):
     """A checkpoint with a file that is missing, or is not what was written; names the other one, if there is one."""
 
@@ -77,11 +83,12 @@ def read_info(run: Run, kind: Kind) -> CheckpointInfo:
     """What the checkpoint is.
 
     Raises:
-        UserError: there is none, or its config.json cannot be read.
+        NoCheckpoint: there is none.
+        DamagedCheckpoint: its config.json cannot be read.
     """
     directory = run.checkpoints / kind
     if not directory.is_dir():
-        raise UserError(f"{run} has no {kind} checkpoint yet ({directory})")
+        raise NoCheckpoint(f"{run} has no {kind} checkpoint yet ({directory})")
     try:
         return msgspec.json.decode((directory / "config.json").read_bytes(), type=CheckpointInfo)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -104,8 +111,44 @@ def load_model(run: Run, kind: Kind, device: torch.device) -> tuple[GPT, Checkpo
     except (OSError, SafetensorError) as error:
         raise DamagedCheckpoint(run, kind, path.name, error) from None
     except RuntimeError as error:
+        if is_out_of_memory(error):
+            raise
         raise UserError(f"{path} does not fit its config.json: {_last_line(error)}") from None
     return model.eval(), info
+
+
+def load_whole(run: Run, kind: Kind, device: torch.device) -> tuple[GPT, CheckpointInfo, Tokenizer]:
+    """The model, what it is, and its tokenizer, all of one checkpoint, also while a training replaces it.
+
+    Raises:
+        UserError: as `load_model` and `load_tokenizer`.
+    """
+    for attempts_left in reversed(range(_ATTEMPTS)):
+        before = _identity(run, kind)
+        try:
+            model, info = load_model(run, kind, device)
+            tokenizer = load_tokenizer(run, kind)
+        except UserError:
+            settled = _identity(run, kind) == before and not (run.checkpoints / f".{kind}.old").exists()
+            if settled or not attempts_left:
+                raise
+            time.sleep(0.05)  # between the two renames of a replacement
+        else:
+            if _identity(run, kind) == before or not attempts_left:
+                return model, info, tokenizer
+    raise AssertionError("the last attempt returns or raises")
+
+
+_ATTEMPTS = 5
+
+
+def _identity(run: Run, kind: Kind) -> tuple[int, int] | None:
+    """What tells a checkpoint's directory from the one that replaces it."""
+    try:
+        status = (run.checkpoints / kind).stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_ctime_ns
 
 
 def load_tokenizer(run: Run, kind: Kind) -> Tokenizer:

@@ -142,6 +142,14 @@ def synchronize(device: torch.device) -> None:
         torch.mps.synchronize()
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory, the device's or the machine's, was too short. Some say so by their class, some in words only."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    words = ("DefaultCPUAllocator", "out of memory")
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+
+
 def describe() -> dict[str, Any]:
     """What `python -m engine doctor` prints."""
     device = choose_device("auto")

@@ -15,6 +15,17 @@ from torch.nn import functional as F
 from engine.contract.experiment import Model
 
 
+class KeyValueCache:
+    """Keys and values of the positions that were computed already, so that the next one costs itself alone."""
+
+    def __init__(self, gpt: GPT, batch: int) -> None:
+        """Room for `batch` texts of `block_size` tokens, all of equal length."""
+        n_embd = gpt.wpe.weight.shape[1]
+        shape = (len(gpt.h), 2, batch, gpt.n_head, gpt.block_size, n_embd // gpt.n_head)
+        self.tensor = gpt.wpe.weight.new_empty(shape)
+        self.length = 0  # positions that are filled
+
+
 class CausalSelfAttention(nn.Module):
     """Multi-head attention in which a position sees itself and what came before it."""
 
@@ -25,13 +36,22 @@ class CausalSelfAttention(nn.Module):
         self.c_attn = nn.Linear(model.n_embd, 3 * model.n_embd, bias=model.bias)  # query, key, value
         self.c_proj = nn.Linear(model.n_embd, model.n_embd, bias=model.bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(batch, time, n_embd) -> the same."""
+    def forward(self, x: Tensor, cached: Tensor | None = None, length: int = 0) -> Tensor:
+        """(batch, time, n_embd) -> the same.
+
+        `cached`, a layer's part of a KeyValueCache with `length` positions, takes in those of `x`, and they see it:
+        many at once if it is empty, or else one at a time.
+        """
         batch, time, width = x.shape
         heads = self.c_attn(x).view(batch, time, 3, self.n_head, width // self.n_head)
         query, key, value = heads.permute(2, 0, 3, 1, 4)  # each (batch, n_head, time, head width)
+        if cached is not None:
+            cached[0, :, :, length : length + time] = key
+            cached[1, :, :, length : length + time] = value
+            if length:
+                key, value = cached[:, :, :, : length + time]
         y = F.scaled_dot_product_attention(
-            query, key, value, is_causal=True, dropout_p=self.dropout if self.training else 0.0
+            query, key, value, is_causal=length == 0, dropout_p=self.dropout if self.training else 0.0
         )
         y = self.c_proj(y.transpose(1, 2).reshape(batch, time, width))
         return F.dropout(y, self.dropout, self.training)
@@ -56,8 +76,8 @@ class Block(nn.Module):
         self.ln_2 = nn.LayerNorm(model.n_embd, bias=model.bias)
         self.mlp = MLP(model)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.attn(self.ln_1(x))
+    def forward(self, x: Tensor, cached: Tensor | None = None, length: int = 0) -> Tensor:
+        x = x + self.attn(self.ln_1(x), cached, length)
         return x + self.mlp(self.ln_2(x))
 
 
@@ -70,12 +90,13 @@ class GPT(nn.Module):
     def __init__(self, model: Model, vocab_size: int) -> None:
         super().__init__()
         self.block_size = model.block_size
+        self.n_head = model.n_head
         self.dropout = model.dropout
         self.wte = nn.Embedding(vocab_size, model.n_embd)
         self.wpe = nn.Embedding(model.block_size, model.n_embd)
         self.h = nn.ModuleList(Block(model) for _ in range(model.n_layer))
         self.ln_f = nn.LayerNorm(model.n_embd, bias=model.bias)
-        self.lm_head = None if model.tie_weights else nn.Linear(model.n_embd, vocab_size, bias=False)
+        self.lm_head: nn.Module | None = None if model.tie_weights else nn.Linear(model.n_embd, vocab_size, bias=False)
         self._initialise(model)
 
     def _initialise(self, model: Model) -> None:
@@ -102,12 +123,18 @@ class GPT(nn.Module):
         """
         return self.head(self.hidden(ids))
 
-    def hidden(self, ids: Tensor) -> Tensor:
-        """What the head sees: (batch, time) -> (batch, time, n_embd)."""
-        positions = torch.arange(ids.shape[1], device=ids.device)
+    def hidden(self, ids: Tensor, cache: KeyValueCache | None = None) -> Tensor:
+        """What the head sees: (batch, time) -> (batch, time, n_embd).
+
+        With a cache, `ids` follow the positions in it, which must be none if `time` is above 1, and join them.
+        """
+        length = 0 if cache is None else cache.length
+        positions = torch.arange(length, length + ids.shape[1], device=ids.device)
         x = F.dropout(self.wte(ids) + self.wpe(positions), self.dropout, self.training)
-        for block in self.h:
-            x = block(x)
+        for layer, block in enumerate(self.h):
+            x = block(x) if cache is None else block(x, cache.tensor[layer], length)
+        if cache is not None:
+            cache.length += ids.shape[1]
         return self.ln_f(x)
 
     def head(self, hidden: Tensor) -> Tensor:

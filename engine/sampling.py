@@ -1,97 +1,141 @@
-"""From logits to the next token, and from tokens to text.
+"""From logits to the next token: penalty, temperature, cuts, and one draw from what is left.
 
-`next_token` is a pure function of logits, settings and a random generator; `write` is the loop around it. Here
-the whole context is computed anew for each token.
+All of it is for a batch of texts, one a row; a row's result depends on no other row.
 """
 
 from __future__ import annotations
 
-import codecs
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Sequence
+from functools import cache, lru_cache
 
 import torch
 from torch import Tensor
 
+from engine.contract.errors import UserError
 from engine.contract.experiment import Sampling
+from engine.contract.generation import Token
 from engine.data.tokenizers import Tokenizer
-from engine.model import GPT
+
+SEEDS = 2**63  # how many there are
+# What lies beyond makes no difference but overflow.
+COLDEST, HOTTEST, LARGEST_PENALTY = 1e-6, 1e6, 1e30
+FIRST_CUT = 256  # tokens that a nucleus is looked for in at first
 
 
-@torch.no_grad()
-def write(
-    model: GPT, tokenizer: Tokenizer, prompt: str, sampling: Sampling, generator: torch.Generator
-) -> Iterator[int]:
-    """The token ids of a story that begins with `prompt` (they are not repeated), up to end-of-text.
+class Sampler:
+    """Draws each text's next token.
 
-    The model is put in evaluation mode for each token and left as it was found. The generator lives on the CPU,
-    so that a seed means the same on every device.
+    A text has a generator of its own, on the CPU, seeded with `seed` plus the text's number: a seed means the same on
+    every device, and the third of five stories can be had alone.
     """
-    device = model.wte.weight.device
-    ids = [tokenizer.eot_id, *tokenizer.encode(prompt)]
-    allowed = allowed_tokens(tokenizer, sampling.allowed_script)
-    for _ in range(sampling.max_new_tokens):
-        context = torch.tensor([ids[-model.block_size :]], device=device)
-        logits = model.head(_evaluated(model, context)[0, -1]).float().cpu()
-        token = next_token(logits, ids, sampling, generator, allowed)
-        if token == tokenizer.eot_id:
-            return
-        ids.append(token)
-        yield token
+
+    def __init__(self, sampling: Sampling, seed: int, batch: int, prompt: Sequence[int], tokenizer: Tokenizer) -> None:
+        """`prompt`: the tokens that the repetition penalty counts as seen; end-of-text is never one of them."""
+        self._sampling = sampling
+        self._generators = [torch.Generator().manual_seed((seed + number) % SEEDS) for number in range(batch)]
+        self._allowed = allowed_tokens(tokenizer, sampling.allowed_script)
+        self._eot_id = tokenizer.eot_id
+        self._seen: Tensor | None = None
+        if sampling.repetition_penalty > 1:
+            self._seen = torch.zeros(batch, tokenizer.vocab_size, dtype=torch.bool)
+            self._seen[:, list(prompt)] = True
+            self._seen[:, self._eot_id] = False
+
+    def draw(self, logits: Tensor) -> list[int]:
+        """The next token of each text, from float32 `logits` (batch, vocab_size) on the CPU.
+
+        Raises:
+            UserError: the model's answer is no number.
+        """
+        if not bool(logits.amax().isfinite()):
+            raise UserError("the model's answer is not a number: its weights are damaged, or its training has diverged")
+        logits = self._weighed(logits)
+        if self._sampling.temperature == 0:
+            drawn = logits.argmax(-1)
+        else:
+            tokens, probabilities = candidates(logits, self._sampling)
+            uniform = torch.cat([torch.rand(1, generator=generator) for generator in self._generators])
+            index = pick(probabilities, uniform)
+            drawn = index if tokens is None else tokens.gather(-1, index[:, None])[:, 0]
+        if self._seen is not None:
+            self._seen[torch.arange(len(drawn)), drawn] = True
+        return drawn.tolist()
+
+    def keep(self, rows: list[int]) -> None:
+        """Go on with these of the texts only."""
+        self._generators = [self._generators[row] for row in rows]
+        if self._seen is not None:
+            self._seen = self._seen[rows]
+
+    def _weighed(self, logits: Tensor) -> Tensor:
+        """Without the tokens that are not allowed, those seen before made less likely (CTRL, arXiv 1909.05858)."""
+        if self._allowed is not None:
+            logits = logits.masked_fill(~self._allowed, -torch.inf)
+        if self._seen is None:
+            return logits
+        penalty = min(self._sampling.repetition_penalty, LARGEST_PENALTY)
+        return torch.where(self._seen, torch.where(logits > 0, logits / penalty, logits * penalty), logits)
 
 
-def _evaluated(model: GPT, context: Tensor) -> Tensor:
-    was_training = model.training
-    model.eval()
-    hidden = model.hidden(context)
-    model.train(was_training)
-    return hidden
+def candidates(logits: Tensor, sampling: Sampling) -> tuple[Tensor | None, Tensor]:
+    """Tokens that may be drawn and their probabilities, both (batch, n); None for the tokens is all of them.
 
-
-def next_token(
-    logits: Tensor,
-    seen: list[int],
-    sampling: Sampling,
-    generator: torch.Generator,
-    allowed: Tensor | None = None,
-) -> int:
-    """Draw a token from `logits` (vocab_size).
-
-    In this order: the tokens not `allowed` (a boolean mask) go; tokens already `seen` are penalised (CTRL, arXiv
-    1909.05858); temperature, 0 being the likeliest token; then top-k, top-p (arXiv 1904.09751) and min-p (arXiv
-    2407.01082) each keep the likeliest of what is left.
+    After temperature, above 0, each of top-k, top-p (arXiv 1904.09751) and min-p (arXiv 2407.01082) keeps the
+    likeliest of what the one before has left.
     """
-    if allowed is not None:
-        logits = logits.masked_fill(~allowed, -torch.inf)
-    if sampling.repetition_penalty != 1:
-        logits = _penalised(logits, seen, sampling.repetition_penalty)
-    if sampling.temperature == 0:
-        return int(logits.argmax())
-    logits = logits / max(sampling.temperature, 1e-6)  # a smaller one would overflow
-    if 0 < sampling.top_k < len(logits):
-        logits = logits.masked_fill(logits < logits.topk(sampling.top_k).values[-1], -torch.inf)
-    if sampling.top_p < 1:
-        logits = _nucleus(logits, sampling.top_p)
+    tokens = None
+    logits = logits / min(max(sampling.temperature, COLDEST), HOTTEST)
+    if 0 < sampling.top_k < logits.shape[-1]:
+        logits, tokens = logits.topk(sampling.top_k)
     probabilities = logits.softmax(-1)
+    if sampling.top_p < 1:
+        probabilities, order = _nucleus(probabilities, sampling.top_p)
+        tokens = order if tokens is None else tokens.gather(-1, order)
     if sampling.min_p:
-        probabilities = probabilities * (probabilities >= sampling.min_p * probabilities.max())
-    return int(torch.multinomial(probabilities, 1, generator=generator))
+        least = sampling.min_p * probabilities.amax(-1, keepdim=True)
+        probabilities = probabilities.where(probabilities >= least, 0)
+    return tokens, probabilities
 
 
-def _penalised(logits: Tensor, seen: list[int], penalty: float) -> Tensor:
-    index = torch.tensor(sorted(set(seen)))
-    values = logits[index]
-    return logits.index_copy(0, index, torch.where(values > 0, values / penalty, values * penalty))
+def _nucleus(probabilities: Tensor, top_p: float) -> tuple[Tensor, Tensor]:
+    """The smallest set that reaches `top_p`, the likeliest first, and where it stood; zeros after its end.
+
+    The likeliest always stays. A whole vocabulary takes long to sort, so it is tried with a part first.
+    """
+    size = min(FIRST_CUT, probabilities.shape[-1])
+    while True:
+        largest, order = probabilities.topk(size)
+        reached = largest.cumsum(-1, dtype=torch.float64)
+        if size == probabilities.shape[-1] or bool((reached[:, -1] >= top_p).all()):
+            return largest.where(reached - largest < top_p, 0), order
+        size = min(8 * size, probabilities.shape[-1])
 
 
-def _nucleus(logits: Tensor, top_p: float) -> Tensor:
-    """Keep the smallest set of tokens whose probability reaches `top_p`; the likeliest always stays."""
-    ordered, order = logits.sort(descending=True)
-    probabilities = ordered.softmax(-1)
-    before = probabilities.cumsum(-1) - probabilities
-    return logits.index_fill(0, order[before >= top_p], -torch.inf)
+def pick(probabilities: Tensor, uniform: Tensor) -> Tensor:
+    """Where `uniform` (batch), of 0 to 1, falls in each row of `probabilities` (batch, n), which need not sum to 1.
+
+    What has no probability is never picked: a float32 below 1 times the sum, in float64, stays below the sum.
+    """
+    reached = probabilities.cumsum(-1, dtype=torch.float64)
+    return torch.searchsorted(reached, uniform[:, None] * reached[:, -1:], right=True)[:, 0]
 
 
+def told(logits: Tensor, drawn: list[int], alternatives: int, tokenizer: Tokenizer) -> list[Token]:
+    """The drawn tokens (batch) with what the model itself made of them and of the `alternatives` likeliest ones."""
+    normalizers = logits.logsumexp(-1, keepdim=True)
+    probabilities = (logits.gather(-1, torch.tensor(drawn)[:, None]) - normalizers).exp()[:, 0].tolist()
+    if not alternatives:
+        return [Token(token, probability) for token, probability in zip(drawn, probabilities, strict=True)]
+    largest, order = logits.topk(min(alternatives, logits.shape[-1]))
+    rows = zip(drawn, probabilities, order.tolist(), (largest - normalizers).exp().tolist(), strict=True)
+    return [
+        Token(token, probability, list(zip(map(tokenizer.decode, ([other] for other in others)), shares, strict=True)))
+        for token, probability, others, shares in rows
+    ]
+
+
+@lru_cache(maxsize=1)
 def allowed_tokens(tokenizer: Tokenizer, script: str) -> Tensor | None:
     """Mask (vocab_size) of the tokens that a script allows, end-of-text included; None where all are.
 
@@ -107,34 +151,12 @@ def allowed_tokens(tokenizer: Tokenizer, script: str) -> Tensor | None:
 
 def _is_arabic(token: bytes) -> bool:
     try:
-        text = token.decode("utf-8")
+        return all(map(_is_arabic_character, token.decode("utf-8")))
     except UnicodeDecodeError:
         return False
-    return all(
-        character.isspace() or unicodedata.category(character)[0] == "P" or "ARABIC" in unicodedata.name(character, "")
-        for character in text
-    )
 
 
-class TextStream:
-    """Tokens in, text out: bytes are held until they are a whole UTF-8 character."""
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self._tokenizer = tokenizer
-        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-
-    def push(self, token: int) -> str:
-        """The characters that `token` completes; may be empty."""
-        return self._decoder.decode(self._tokenizer.token_bytes(token))
-
-    def close(self) -> str:
-        """What is left at the end: a replacement character where the last one was cut."""
-        return self._decoder.decode(b"", final=True)
-
-
-def story(model: GPT, tokenizer: Tokenizer, prompt: str, sampling: Sampling, seed: int) -> str:
-    """A whole story, prompt included."""
-    stream = TextStream(tokenizer)
-    generator = torch.Generator().manual_seed(seed)
-    pieces = [stream.push(token) for token in write(model, tokenizer, prompt, sampling, generator)]
-    return prompt + "".join(pieces) + stream.close()
+@cache
+def _is_arabic_character(character: str) -> bool:
+    category = unicodedata.category(character)
+    return character.isspace() or category[0] == "P" or "ARABIC" in unicodedata.name(character, "")

@@ -22,9 +22,9 @@ from engine.device import autocast, choose_precision, peak_flops, should_compile
 from engine.evaluate import bits_per_byte, mean_loss
 from engine.model import GPT
 from engine.optimizer import Optimizers, Schedule
-from engine.sampling import story
 from engine.state import Progress, TrainingState
 from engine.step_log import Diverged, Rates, StepLog
+from engine.writing import story
 
 
 def train(

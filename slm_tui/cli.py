@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from slm_tui.commands import comparing, files, looking, machine, running, stories
+from slm_tui.commands import comparing, files, looking, machine, measuring, running, stories
 
 app = typer.Typer(
     name="slm-tui",
@@ -28,11 +28,12 @@ for name, function in (  # in the order of the help
     ("show", looking.show),
     ("compare", comparing.compare),
     ("generate", stories.generate),
-    ("evaluate", stories.evaluate),
-    ("prepare", stories.prepare),
+    ("evaluate", measuring.evaluate),
+    ("prepare", measuring.prepare),
     ("validate", files.validate),
     ("init", files.init),
     ("new", files.new),
+    ("edit", files.edit),
     ("schema", files.schema),
     ("doctor", machine.doctor),
 ):

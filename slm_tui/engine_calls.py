@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TypeVar, cast
@@ -57,26 +57,49 @@ def engine_doctor() -> bytes:
         return b"".join(_stdout(process))
 
 
-def story(run: Run, checkpoint: str, device: str, request: generation.Generate) -> Iterator[generation.AnyReply]:
-    """Have a story written: `loaded`, its pieces as they come, and at last `done`.
+def stories(
+    run: Run,
+    checkpoint: str,
+    device: str,
+    requests: Iterable[generation.Generate],
+    quantize: str | None = None,
+    mirror: Path | None = None,
+) -> Iterator[generation.AnyReply]:
+    """Have stories written, one request after another: `loaded`, then `begun`, pieces and `done` of each.
 
     Raises:
-        UserError: there is no such checkpoint, or the engine refuses the request.
+        UserError: there is no such checkpoint, or the engine refuses a request.
         EngineFailed: it ended in the middle.
     """
-    with _engine(["generate", str(run.path), "--checkpoint", checkpoint, "--device", device]) as process:
-        with suppress(BrokenPipeError):  # it has died already, and its exit status says why
-            stdin = cast(IO[bytes], process.stdin)
-            stdin.write(generation.encode(request) + b"\n")
+    arguments = ["generate", str(run.path), "--checkpoint", checkpoint, "--device", device]
+    arguments += ["--quantize", quantize] if quantize else []
+    with _engine(arguments, mirror) as process:
+        replies = map(generation.decode_reply.decode, _stdout(process))
+        stdin = cast(IO[bytes], process.stdin)
+        whole = yield from _up_to(generation.Loaded, 1, replies)
+        for request in requests:
+            with suppress(BrokenPipeError):  # it has died already, and its exit status says why
+                stdin.write(generation.encode(request) + b"\n")
+                stdin.flush()
+            whole = yield from _up_to(generation.Done, request.num_samples, replies)
+        with suppress(BrokenPipeError):
             stdin.close()
-        reply: generation.AnyReply | None = None
-        for line in _stdout(process):
-            reply = generation.decode_reply.decode(line)
-            if isinstance(reply, generation.Error):
-                raise UserError(reply.message)
-            yield reply
-    if not isinstance(reply, generation.Done):
+    if not whole:
         raise EngineFailed("the generation process ended in the middle of a story")
+
+
+def _up_to(
+    last: type[generation.Reply], count: int, replies: Iterator[generation.AnyReply]
+) -> Generator[generation.AnyReply, None, bool]:
+    """Replies up to the `count`-th of the kind `last`; returns whether it came."""
+    for reply in replies:
+        if isinstance(reply, generation.Error):
+            raise UserError(reply.message)
+        yield reply
+        count -= isinstance(reply, last)
+        if not count:
+            return True
+    return False
 
 
 @contextmanager

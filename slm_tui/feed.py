@@ -17,7 +17,7 @@ from slm_tui.progress import Progress
 
 _READ_BYTES = 1 << 18  # about 1,800 events: taken in within 10 ms, so that a key is never kept waiting
 
-_PAUSE_SECONDS = 0.004  # after every megabyte: keys are answered while a sketch stands for what is being read
+_PAUSE_SECONDS = 0.001  # after every piece read: keys are answered while a sketch stands for what is being read
 _LONG_BYTES = 8 << 20  # about 50,000 events: a twentieth of a second and more
 
 
@@ -72,6 +72,5 @@ def open_feed(run: Run, *, sketched: bool = False) -> Feed:
     progress = Progress(run)
     end = progress.leap()
     series = RunSeries.sketch(run.metrics, end) if sketched else RunSeries.load(run.metrics, end, _PAUSE_SECONDS)
-    latest = reversed(events.last_events(run.metrics, end))
-    system = next((event for event in latest if isinstance(event, events.System)), None)
-    return Feed(run, progress, series, events.samples_in(run.metrics, end), system)
+    samples, system = events.samples_in(run.metrics, end), events.last_of(run.metrics, events.System, end)
+    return Feed(run, progress, series, samples, system)

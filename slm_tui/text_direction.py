@@ -73,6 +73,11 @@ class _Units(NamedTuple):
     offsets: Sequence[int]  # the cells before it; one more than there are units
 
 
+def has_right_to_left(text: str) -> bool:
+    """Whether some of `text` is read from right to left."""
+    return _RTL.search(text) is not None
+
+
 def lay_out(text: str, width: int, *, app_orders: bool) -> list[Line]:
     """`text` as lines of at most `width` cells. `app_orders`: see `Layout`."""
     return Layout(width, app_orders=app_orders, text=text).lines

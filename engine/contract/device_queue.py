@@ -23,8 +23,10 @@ import platformdirs
 from engine.contract.devices import DeviceName
 from engine.contract.events import Emit, Queued
 from engine.contract.run import Run
+from engine.contract.workspace import Workspace
 
 POLL_SECONDS = 0.25  # a waiting process looks so often; each look costs about a tenth of a millisecond
+_ARRIVAL_SECONDS = 10.0  # an engine that was started takes its ticket within this, or is not waited for
 
 
 class _Holder(msgspec.Struct):
@@ -49,13 +51,13 @@ def wait_for_turn(device: DeviceName, run: Run, emit: Emit) -> None:
     """
     folder = queue_folder(device)
     folder.mkdir(parents=True, exist_ok=True)
-    ticket = folder / _ticket(run.path, os.getpid())
+    ticket = folder / f"{run.id}-{os.getpid()}.ticket"
     place = _lock(ticket)
     while place is None:  # another process looked at it just now
         time.sleep(POLL_SECONDS / 10)
         place = _lock(ticket)
     try:
-        held = _wait(folder, ticket.name, device.label, emit)
+        held = _wait(folder, ticket.name, device.label, run, emit)
         with suppress(OSError):  # a full disk: the others will not know whom they wait for
             os.ftruncate(held, 0)
             os.pwrite(held, msgspec.json.encode(_Holder(str(run.path), os.getpid())), 0)
@@ -64,16 +66,17 @@ def wait_for_turn(device: DeviceName, run: Run, emit: Emit) -> None:
         os.close(place)
 
 
-def _wait(folder: Path, ticket: str, label: str, emit: Emit) -> int:
+def _wait(folder: Path, ticket: str, label: str, run: Run, emit: Emit) -> int:
     """Wait until no smaller ticket is held and the device is free: the descriptor that holds its lock."""
     lock, said = folder / "device.lock", None
     while True:
-        before = {path.name for path in folder.glob("*.ticket") if path.name < ticket and _is_held(path)}
+        holder = _holder(lock)
+        latest = {Path(holder.run).name} if holder else set()
+        tickets = (path.name for path in folder.glob("*.ticket") if path.name < ticket and _is_held(path))
+        before = {name.rpartition("-")[0] for name in tickets} | (_on_their_way(run) - latest)  # ids of runs
         if not before and (held := _lock(lock)) is not None:
             return held
-        holder = _holder(lock)
-        if holder is not None:
-            before.add(_ticket(Path(holder.run), holder.pid))
+        before |= latest
         if said != before:
             said = before
             queued = Queued(os.getpid(), socket.gethostname(), label, len(before))
@@ -83,8 +86,23 @@ def _wait(folder: Path, ticket: str, label: str, emit: Emit) -> int:
         time.sleep(POLL_SECONDS)
 
 
-def _ticket(run: Path, pid: int) -> str:
-    return f"{run.name}-{pid}.ticket"
+def _on_their_way(run: Run) -> set[str]:
+    """Earlier runs of the workspace that were made a moment ago and have said nothing: they come without a ticket yet.
+
+    Two engines that are started at once may come here in either order.
+    """
+
+    def is_new(each: Run) -> bool:
+        return time.time() - each.path.stat().st_mtime < _ARRIVAL_SECONDS
+
+    def has_spoken(each: Run) -> bool:
+        return each.metrics.exists() and each.metrics.stat().st_size > 0
+
+    with suppress(FileNotFoundError):  # one was deleted meanwhile: the next look sees the others
+        if is_new(run):  # else every earlier one has had its time
+            earlier = (each for each in Workspace(run.path.parents[2]).list_runs() if each.id < run.id)
+            return {each.id for each in earlier if is_new(each) and not has_spoken(each)}
+    return set()
 
 
 def _holder(lock: Path) -> _Holder | None:

@@ -154,6 +154,10 @@ class Sampling(Table, frozen=True):
     top_p: Share = 1.0
     min_p: Annotated[Probability, Meta(description="of the likeliest token's probability; 0 is off")] = 0.0
     repetition_penalty: Annotated[float, Meta(ge=1, description="1 is off")] = 1.0
+    stop: Annotated[
+        tuple[Annotated[str, Meta(min_length=1)], ...],
+        Meta(description="texts that end a story; they are not part of it"),
+    ] = ()
     allowed_script: Literal["any", "arabic"] = "any"
     translate: SampleTranslate | None = None
 

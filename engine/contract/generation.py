@@ -2,26 +2,65 @@
 
     python -m engine generate RUN_DIRECTORY
 
-It says `loaded` (or `error`, and ends), then answers each `generate` with `text` pieces and `done`, or `error`.
+It says `loaded` (or `error`, and ends), then answers each request in the order in which they come:
+
+    generate    begun, then text pieces of its samples, mingled, and done for each of them; or error
+    load        loaded, or error: the checkpoint before stays
+    unload      unloaded; the next `generate` loads it again
+
+`cancel` is heeded at once: the samples of that request that are not done yet end with the reason `cancelled`. The
+end of stdin ends the process.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
-from engine.contract.experiment import Sampling
+from engine.contract.experiment import Sampling, Seed
 
-StopReason = Literal["end_of_text", "length"]
+CheckpointKind = Literal["best", "last"]
+Quantize = Literal["int8"]
+StopReason = Literal["end_of_text", "length", "stop_text", "cancelled"]
+
+Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+MAX_SAMPLES = 64
+MAX_ALTERNATIVES = 20
 
 
-class Generate(msgspec.Struct, tag_field="request", tag="generate"):
-    """Write a story that begins with `prompt`; equal requests with a seed give equal stories."""
+class Request(msgspec.Struct, tag_field="request", tag=str.lower):
+    """One line on stdin."""
+
+
+class Generate(Request):
+    """Write stories that begin with `prompt`; equal requests with a seed give equal stories.
+
+    Sample i is drawn with `seed` + i, whatever `num_samples` is, so it can be had alone.
+    """
 
     prompt: str
     sampling: Sampling = Sampling()
-    seed: int | None = None
+    seed: Seed | None = None  # None draws one, which `begun` tells
+    id: Id = 0  # repeated in the replies
+    num_samples: Annotated[int, msgspec.Meta(ge=1, le=MAX_SAMPLES)] = 1
+    alternatives: Annotated[int, msgspec.Meta(ge=0, le=MAX_ALTERNATIVES)] = 0  # likeliest tokens told with each token
+
+
+class Cancel(Request):
+    """End the request with this id; one that has ended, or never was, is left alone."""
+
+    id: Id
+
+
+class Load(Request):
+    """Go on with this checkpoint, as it stands on disk now."""
+
+    checkpoint: CheckpointKind
+
+
+class Unload(Request):
+    """Give back the model's memory."""
 
 
 class Reply(msgspec.Struct, tag_field="reply", tag=str.lower):
@@ -31,37 +70,70 @@ class Reply(msgspec.Struct, tag_field="reply", tag=str.lower):
 class Loaded(Reply):
     """The checkpoint that will write."""
 
-    checkpoint: Literal["best", "last"]
+    checkpoint: CheckpointKind
     step: int
     val_loss: float | None
     device: str
     load_seconds: float
+    note: str | None = None  # what a person should know, such as why this is not the device that was asked for
+
+
+class Unloaded(Reply):
+    """The model's memory is free."""
+
+
+class Begun(Reply):
+    """A request is being answered."""
+
+    id: int
+    seed: int
+    prompt_tokens: int  # that the model reads, the leading end-of-text included
+    dropped_tokens: int = 0  # of the prompt's beginning, where it is longer than the context
+    prompt: str | None = None  # in the model's language, where the prompt was translated
+    note: str | None = None
+
+
+class Token(msgspec.Struct, array_like=True):
+    """A token of a story, with the probability, 0 to 1, that it was drawn with by the model alone: before penalties,
+    temperature and cuts."""
+
+    id: int
+    probability: float
+    alternatives: list[tuple[str, float]] = []  # the likeliest tokens' texts and probabilities, the likeliest first
 
 
 class Text(Reply):
-    """The next piece of the story, whole characters only."""
+    """The next piece of a sample: whole characters only, so it may take several tokens, or have none yet."""
 
     text: str
+    id: int = 0
+    sample: int = 0
+    tokens: list[Token] = []
 
 
 class Done(Reply):
-    """The story has ended."""
+    """A sample has ended."""
 
-    tokens: int
+    tokens: int  # written, the prompt's not counted
     tokens_per_second: float
     seconds_to_first_token: float
     reason: StopReason
-    seed: int
+    seed: int  # the sample's own
+    id: int = 0
+    sample: int = 0
+    translation: str | None = None  # prompt and story in the reader's language, where stories are translated
 
 
 class Error(Reply):
-    """The request, or the loading, failed."""
+    """A request, or the loading, failed."""
 
     message: str
+    id: int | None = None  # None where no request was understood
 
 
-AnyReply = Loaded | Text | Done | Error
+AnyRequest = Generate | Cancel | Load | Unload
+AnyReply = Loaded | Unloaded | Begun | Text | Done | Error
 
 encode = msgspec.json.Encoder().encode
-decode_request = msgspec.json.Decoder(Generate).decode
+decode_request: msgspec.json.Decoder[AnyRequest] = msgspec.json.Decoder(AnyRequest)
 decode_reply: msgspec.json.Decoder[AnyReply] = msgspec.json.Decoder(AnyReply)

@@ -1,6 +1,6 @@
 """Many events at once as arrays: from `metrics.jsonl`, or from a few events that have just come.
 
-A run may have a million lines. Its file is decoded a megabyte at a time into one small struct a line, which takes
+A run may have a million lines. Its file is decoded a piece at a time into one small struct a line, which takes
 half as long as into events of their own types, and never keeps the interface waiting for more than some
 milliseconds. Tried without success: pyarrow's JSON reader, which is no faster and takes half a second to import.
 """
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from engine.contract.events import AnyEvent
 from slm_tui.charts.scale import Floats
 
-_CHUNK = 1 << 20  # bytes decoded at a time; Python's lock is held meanwhile, some 5 ms
+_CHUNK = 1 << 18  # bytes decoded at a time; Python's lock is held meanwhile, a millisecond or two
 _SMALL = 16 << 10  # bytes; a piece with an odd line in it is halved until it is this small
 _SAMPLES, _SAMPLE = 64, 64 << 10  # pieces of a sketch, and the bytes of each
 

@@ -114,7 +114,7 @@ class RunSeries:
         """The run as told by the whole lines in the first `end` bytes of its `metrics.jsonl`; all of it if None.
 
         A million events take one or two seconds, so do it in a thread; `pause`, in seconds, is for other threads to
-        get on after every megabyte. A missing file is an empty run.
+        get on after every two thousand of them. A missing file is an empty run.
         """
         series = cls()
         for block in read_blocks(path, end):

@@ -1,7 +1,8 @@
-"""`validate`, `init`, `new` and `schema`: experiment files."""
+"""`validate`, `init`, `new`, `edit` and `schema`: experiment files."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 from engine.contract.errors import UserError
 from engine.contract.loading import ExperimentError, Problem, check_experiment, read_text
 from engine.contract.workspace import Workspace
-from slm_tui.commands.common import Json, complete_experiment, console, print_json, say, workspace_of
+from slm_tui.commands.common import ExperimentName, Json, complete_experiment, console, print_json, say, workspace_of
 from slm_tui.formats import shown_path
 from slm_tui.shipped import copy_experiments
 
@@ -35,10 +36,7 @@ def validate(
     if json:
         print_json({"files": [{"file": file, "problems": found} for file, found in problems.items()]})
     else:
-        out = console()
-        for file, found in problems.items():
-            for line in [str(problem) for problem in found] or [f"{file}: ok"]:
-                out.print(line, markup=False, soft_wrap=True)
+        _tell(problems)
     if any(problems.values()):
         raise typer.Exit(EXIT_WRONG)
 
@@ -67,6 +65,14 @@ def _files_of(workspace: Workspace, name: str) -> list[Path]:
     if not files:
         raise UserError(f"{name} is a folder without experiment files")
     return files
+
+
+def _tell(problems: Mapping[str, Sequence[Problem]]) -> None:
+    """Each file's problems, a line each; a file without any is ok."""
+    out = console()
+    for file, found in problems.items():
+        for line in [str(problem) for problem in found] or [f"{file}: ok"]:
+            out.print(line, markup=False, soft_wrap=True)
 
 
 def _problems(path: Path) -> list[Problem]:
@@ -131,6 +137,18 @@ def new(
     if problems:
         say(f"it has the problems of {other}; slm-tui validate {name} tells them")
     say(f"edit it, then: slm-tui run {name}")
+
+
+def edit(context: typer.Context, name: ExperimentName) -> None:
+    """Open an experiment in your own editor ($VISUAL, $EDITOR), then say what is wrong with it."""
+    from slm_tui.outside_editor import edit_outside
+
+    path = workspace_of(context).experiment_file(name.removesuffix(".toml"))
+    edit_outside(path)
+    problems = _problems(path)
+    _tell({shown_path(path): problems})
+    if problems:
+        raise typer.Exit(EXIT_WRONG)
 
 
 def schema(json: Json = False) -> None:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from textual import on, work
-from textual.app import App, ComposeResult, SuspendNotSupported
+from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.message import Message
@@ -23,18 +19,17 @@ from textual.widgets.option_list import Option
 from textual.worker import get_current_worker
 
 from engine.contract.errors import UserError
-from engine.contract.loading import read_text
 from engine.contract.workspace import Workspace
-from slm_tui.drafts import Assessment, Draft, PreparedRuns, assess, run_external_editor
+from slm_tui.drafts import Assessment, Draft, PreparedRuns, assess
 from slm_tui.formats import one_line, shown_path
 from slm_tui.keys import bindings
+from slm_tui.outside_editor import edit_externally as edit_externally  # for operations.py
 from slm_tui.widgets.assessments import finding_option, meaning
 from slm_tui.widgets.dialogs import Choice
 from slm_tui.widgets.toml_area import TomlArea
 
 _PAUSE = 0.15  # seconds without a key until the text is checked
 _LOOK = 2.0  # seconds between looks at the file on disk
-_TOLD = 3  # problems, one by one, of a file that came back from another editor
 
 
 class EditorScreen(Screen[str | None]):
@@ -320,44 +315,3 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def edit_externally(app: App[Any], path: Path) -> None:
-    """Open `path` in the person's own editor, in the place of `app`; afterwards say what is wrong with the file."""
-    failure: UserError | None = None
-    try:
-        with app.suspend(), _interrupts_left_to_the_editor():
-            try:
-                run_external_editor(path)
-            except UserError as error:  # raised in here, it would leave the app suspended
-                failure = error
-        if failure is None:
-            _tell_findings(app, path)
-    except SuspendNotSupported:
-        failure = UserError("an editor of your own wants a terminal of its own, which there is not here")
-    except UserError as error:
-        failure = error
-    if failure is not None:
-        app.notify(str(failure), severity="error", timeout=8, markup=False)
-
-
-def _tell_findings(app: App[Any], path: Path) -> None:
-    findings = assess(read_text(path), path.stem).findings
-    for finding in findings[:_TOLD]:
-        where = f"{path.name}:{finding.line}" if finding.line else path.name
-        app.notify(one_line(f"{where} {finding.message}"), severity="warning", timeout=8, markup=False)
-    if len(findings) > _TOLD:
-        app.notify(f"and {len(findings) - _TOLD} more; e shows them all", severity="warning", markup=False)
-
-
-@contextmanager
-def _interrupts_left_to_the_editor() -> Iterator[None]:
-    """A ctrl+c goes to all that share the terminal; for a moment it is not meant for us.
-
-    A handler that does nothing, since a child would inherit one that is ignored.
-    """
-    before = signal.signal(signal.SIGINT, lambda *_: None)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

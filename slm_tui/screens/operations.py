@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from slm_tui.app import SlmTui
 
 _NEEDS_FILE = frozenset({"start", "start_with", "edit", "edit_outside", "new", "rename"})
-_NEEDS_RUN = frozenset({"mark", "annotate"})
+_NEEDS_RUN = frozenset({"mark", "annotate", "stories"})
 
 
 class Operations(Screen[None]):
@@ -129,6 +129,12 @@ class Operations(Screen[None]):
         if entry is not None:
             run = entry.run
             self._in_thread(lambda: self.app.adopt(launcher.resume(run)), f"{run} goes on")
+
+    def action_stories(self) -> None:
+        from slm_tui.screens.stories import StoriesScreen
+
+        if entry := self.chosen_run:
+            self.app.push_screen(StoriesScreen(entry.run))
 
     # what there is
 

@@ -13,6 +13,7 @@ from terminals import PROGRAM, Terminal
 
 from engine.contract.run import Run
 from engine.contract.workspace import Workspace
+from slm_tui.story_book import kept_stories
 
 BRAILLE = {chr(code) for code in range(0x2801, 0x2900)}
 
@@ -57,7 +58,7 @@ def shows_a_curve(terminal: Terminal) -> bool:
     return sum(character in BRAILLE for character in terminal.screen()) > 20
 
 
-def test_a_run_is_started_watched_left_found_stopped_and_resumed(
+def test_a_run_is_started_watched_left_found_stopped_resumed_and_writes_a_story(
     slow: Workspace, open_dashboard: Callable[[], Terminal]
 ) -> None:
     terminal = open_dashboard()
@@ -86,6 +87,12 @@ def test_a_run_is_started_watched_left_found_stopped_and_resumed(
     terminal.press("c")
     terminal.until_screen("finished")
     assert run.status().step == stopped_at + 20
+
+    terminal.press("g")
+    terminal.until_screen("ready")
+    terminal.press(" upon\r")
+    terminal.until_screen("first after")
+    assert [story.prompt for story in kept_stories(run)] == ["Once upon"]
     terminal.press("q")
     assert terminal.finish() == 0
 

@@ -58,3 +58,8 @@ def test_a_sketch_reaches_from_the_first_to_the_last_step(new_run: Callable[...,
     run = new_run(STORY[:400])
     x, _ = open_feed(run, sketched=True).series.curve("loss")
     assert x[0] == 1 and x[-1] == 399
+
+
+def test_the_use_of_the_machine_is_known_of_a_run_that_made_many_steps_since(new_run: Callable[..., Run]) -> None:
+    feed = open_feed(new_run([*STORY[:406], *(step(number) for number in range(400, 1000))]))
+    assert feed.system is not None and feed.system.cpu_percent == 50.0

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from support import events_of, taken_device, wait_for
 
 from engine.contract.device_queue import queue_folder, wait_for_turn
 from engine.contract.devices import DeviceName
-from engine.contract.events import Queued
+from engine.contract.events import EventWriter, Queued, RunStarted
 from engine.contract.run import Run
 from engine.contract.workspace import Workspace
 
@@ -25,10 +25,12 @@ import sys
 from pathlib import Path
 from engine.contract.device_queue import wait_for_turn
 from engine.contract.devices import DeviceName
-from engine.contract.events import EventWriter
+from engine.contract.events import EventWriter, RunStarted
 from engine.contract.run import Run
 run = Run(Path(sys.argv[1]))
-wait_for_turn(DeviceName("cpu", "cpu"), run, EventWriter(run.metrics))
+emit = EventWriter(run.metrics)
+wait_for_turn(DeviceName("cpu", "cpu"), run, emit)
+emit(RunStarted(0, "host"))
 with open(sys.argv[2], "a") as order:
     order.write(run.id + " ")
 """
@@ -52,10 +54,18 @@ def wait(order: Path) -> Iterator[Wait]:
             process = subprocess.Popen([sys.executable, "-c", WAITER, str(run.path), str(order)])
             processes.enter_context(process)
             processes.callback(process.kill)
-            wait_for(lambda: run.status().pid == process.pid, "its place in the queue")
+            wait_for(lambda: run.status().pid is not None, "its place in the queue")
             return process
 
         yield start
+
+
+@contextmanager
+def taken(run: Run, device: str = "cpu") -> Iterator[subprocess.Popen[str]]:
+    """A process that has taken the free `device` for `run`, which says so, until its stdin is closed."""
+    with taken_device(run, device) as holder:
+        EventWriter(run.metrics)(RunStarted(holder.pid, "host"))
+        yield holder
 
 
 def runs(folder: Path, count: int) -> list[Run]:
@@ -64,16 +74,35 @@ def runs(folder: Path, count: int) -> list[Run]:
 
 def test_the_device_goes_from_run_to_run_in_the_order_of_their_ids(tmp_path: Path, order: Path, wait: Wait) -> None:
     holding, first, second, third = runs(tmp_path, 4)
-    with taken_device(holding) as holder:
+    with taken(holding) as holder:
         waiting = [wait(run) for run in (third, first, second)]
         holder.communicate()
         assert [process.wait(timeout=60) for process in waiting] == [0, 0, 0]
     assert order.read_text().split() == [first.id, second.id, third.id]
 
 
+def test_two_that_start_at_once_keep_the_order_of_their_ids(tmp_path: Path, order: Path, wait: Wait) -> None:
+    first, second = runs(tmp_path, 2)
+    waiting = wait(second)
+    assert [(event.ahead, event.holder) for event in events_of(second) if isinstance(event, Queued)] == [(1, None)]
+    wait(first)
+    assert waiting.wait(timeout=60) == 0
+    assert order.read_text().split() == [first.id, second.id]
+
+
+def test_a_run_whose_engine_never_came_holds_up_nobody(tmp_path: Path, order: Path, wait: Wait) -> None:
+    lost, first, second = runs(tmp_path, 3)
+    os.utime(lost.path, (0, 0))
+    with taken(first) as holder:
+        process = wait(second)
+        assert [event.ahead for event in events_of(second) if isinstance(event, Queued)] == [1]
+        holder.communicate()
+        assert process.wait(timeout=60) == 0
+
+
 def test_runs_of_different_workspaces_wait_for_each_other(tmp_path: Path, order: Path, wait: Wait) -> None:
     (here,), (there,) = runs(tmp_path / "here", 1), runs(tmp_path / "there", 1)
-    with taken_device(here) as holder:
+    with taken(here) as holder:
         process = wait(there)
         (event,) = events_of(there)
         assert isinstance(event, Queued)
@@ -86,13 +115,13 @@ def test_runs_of_different_workspaces_wait_for_each_other(tmp_path: Path, order:
 
 def test_runs_on_different_devices_do_not_wait(tmp_path: Path) -> None:
     on_cpu, on_mps = runs(tmp_path, 2)
-    with taken_device(on_cpu), taken_device(on_mps, "mps"):
+    with taken(on_cpu), taken(on_mps, "mps"):
         pass
 
 
 def test_a_holder_that_is_killed_frees_the_device(tmp_path: Path, wait: Wait) -> None:
     holding, run = runs(tmp_path, 2)
-    with taken_device(holding) as holder:
+    with taken(holding) as holder:
         process = wait(run)
         holder.kill()
         assert process.wait(timeout=60) == 0
@@ -100,7 +129,7 @@ def test_a_holder_that_is_killed_frees_the_device(tmp_path: Path, wait: Wait) ->
 
 def test_a_killed_waiter_holds_up_nobody_and_leaves_nothing_behind(tmp_path: Path, order: Path, wait: Wait) -> None:
     holding, dead, run = runs(tmp_path, 3)
-    with taken_device(holding) as holder:
+    with taken(holding) as holder:
         killed = wait(dead)
         killed.kill()
         killed.wait()
@@ -118,7 +147,7 @@ def test_a_waiting_run_says_again_when_what_it_waits_for_changes(tmp_path: Path,
     def told() -> list[tuple[int, str | None]]:
         return [(event.ahead, event.holder) for event in events_of(second) if isinstance(event, Queued)]
 
-    with taken_device(holding):
+    with taken(holding):
         ahead = wait(first)
         wait(second)
         assert told() == [(2, str(holding.path))]

@@ -37,6 +37,7 @@ from engine.contract.events import (
     decode,
     encode,
     glance,
+    last_of,
     samples_in,
 )
 
@@ -338,6 +339,41 @@ def mixed(count: int) -> bytes:
 def test_a_glance_sees_what_a_full_read_sees(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     assert glance(path)[0] == rare_and_last_step(read_all(path))
+
+
+@pytest.mark.parametrize("window", [1, 7, 64, 1000])
+def test_what_is_searched_in_pieces_is_found_wherever_they_end(
+    path: Path, monkeypatch: pytest.MonkeyPatch, window: int
+) -> None:
+    monkeypatch.setattr("engine.contract.events._WINDOW", window)
+    path.write_bytes(mixed(35) + encode(step(99))[:-1])
+    everything, end = read_all(path), path.stat().st_size
+    assert glance(path)[0] == rare_and_last_step(everything)
+    assert samples_in(path, end) == [event for event in everything if isinstance(event, Sample)]
+    assert last_of(path, Queued, end) == next(event for event in everything[::-1] if isinstance(event, Queued))
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [
+        pytest.param(b"", None, id="empty"),
+        pytest.param(encode(step(1)), None, id="none"),
+        pytest.param(encode(System(memory_bytes=1)), 1, id="the first line"),
+        pytest.param(encode(System(memory_bytes=1)) + encode(step(2)) * 500, 1, id="long ago"),
+        pytest.param(b"\n" + encode(System(memory_bytes=1)) + encode(System(memory_bytes=2)), 2, id="two"),
+        pytest.param(encode(System(memory_bytes=1)) + encode(System(memory_bytes=2))[:-1], 1, id="torn end"),
+        pytest.param(encode(System(memory_bytes=1)) + b'{"event":"system","t":[]}\n{}\n', 1, id="then damage"),
+    ],
+)
+def test_the_last_of_a_kind_is_found_however_long_ago_it_was(path: Path, content: bytes, wanted: int | None) -> None:
+    path.write_bytes(content)
+    found = last_of(path, System, len(content))
+    assert (found and found.memory_bytes) == wanted
+    assert last_of(path, System, 0) is None
+
+
+def test_a_missing_file_has_no_last_event(path: Path) -> None:
+    assert last_of(path, System, 100) is None
 
 
 def test_a_glance_at_no_file_sees_nothing(path: Path) -> None:

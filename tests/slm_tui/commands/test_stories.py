@@ -1,8 +1,12 @@
-"""Telling stories: which run's checkpoint is used, and what is said where that cannot be."""
+"""Telling stories: which run's checkpoint is used, what is said where that cannot be, and how they are told."""
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -10,6 +14,8 @@ from support import engine
 
 from engine.contract.events import EndReason, RunEnded, RunStarted
 from engine.contract.run import Run
+from engine.contract.workspace import Workspace
+from slm_tui.formats import printable
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 NewRun = Callable[..., Run]
@@ -66,5 +72,114 @@ def test_a_story_that_breaks_off_ends_its_line(program: Program, new_run: NewRun
     data = 8 + int.from_bytes(content[:8], "little")
     weights.write_bytes(content[:data] + b"\xff" * (len(content) - data))  # nothing but NaN
     result = program("generate", "tiny", "--prompt", "Once upon")
-    assert result.returncode == 1
-    assert result.stdout == "Once upon\n"
+    assert (result.returncode, result.stdout) == (2, "Once upon\n")
+    assert "the model's answer is not a number" in result.stderr
+
+
+@pytest.fixture
+def trained(new_run: NewRun) -> Run:
+    run = new_run()
+    assert engine(run) == 0, run.log.read_text()
+    return run
+
+
+def test_several_stories_are_told_one_after_another_each_with_its_own_seed(program: Program, trained: Run) -> None:
+    wish = ("generate", "tiny", "--prompt", "Once", "--max-new-tokens", "12", "--temperature", "1")
+    together = program(*wish, "--seed", "5", "--num-samples", "3")
+    listed = json.loads(program(*wish, "--seed", "5", "--num-samples", "3", "--json").stdout)
+    assert [story["seed"] for story in listed] == [5, 6, 7]
+    assert together.stdout == "\n\n".join(printable(story["text"]) for story in listed) + "\n"
+    alone = json.loads(program(*wish, "--seed", "7", "--json").stdout)
+    assert alone["text"] == listed[2]["text"]
+    stop = alone["text"][8:11]
+    stopped = json.loads(program(*wish, "--seed", "7", "--stop", "never", "--stop", stop, "--json").stdout)
+    assert stopped["reason"] == "stop_text" and stopped["text"] == alone["text"][: alone["text"].index(stop, 4)]
+    quantized = program(*wish, "--seed", "7", "--quantize", "int8")
+    assert quantized.returncode == 0 and quantized.stdout.startswith("Once")
+
+
+def test_a_prompt_that_the_context_cannot_hold_is_told_beside_the_story(program: Program, trained: Run) -> None:
+    result = program("generate", "tiny", "--prompt", "Once upon a time. " * 40, "--max-new-tokens", "2")
+    assert result.returncode == 0
+    assert "the prompt is longer than the model's context: its first" in result.stderr
+
+
+def test_an_interrupt_ends_a_story_cleanly_with_what_was_written(workspace: Workspace, trained: Run) -> None:
+    wish = ("--prompt", "Once", "--max-new-tokens", "1000000", "--temperature", "2", "--num-samples", "64")  # for long
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [sys.executable, "-m", "slm_tui", "generate", "tiny", *wish],
+        cwd=workspace.root,
+        stdout=pipe,
+        stderr=pipe,
+        start_new_session=True,
+    ) as telling:
+        assert telling.stdout is not None and telling.stderr is not None
+        assert telling.stdout.read(20).startswith(b"Once")
+        os.killpg(telling.pid, signal.SIGINT)  # as a terminal does: to both processes
+        rest, said = telling.stdout.read(), telling.stderr.read()
+        assert telling.wait(60) == 130
+    assert rest.endswith(b"\n")
+    assert b"Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("prompts.txt", "Once\n\nThere was\n"),
+        ("prompts.jsonl", '{"prompt": "Once"}\n{"prompt": "There was", "n": 1}\n'),
+    ],
+)
+def test_a_story_is_written_for_each_prompt_of_a_file(
+    program: Program, workspace: Workspace, trained: Run, name: str, content: str
+) -> None:
+    (workspace.root / name).write_text(content)
+    printed = program("evaluate", "tiny", "--prompts", name)
+    lines = [json.loads(line) for line in printed.stdout.splitlines()]
+    assert [line["prompt"] for line in lines] == ["Once", "There was"]
+    assert [line["seed"] for line in lines] == [1337, 1338]
+    assert all(line["text"].startswith(line["prompt"]) and line["run"] == str(trained) for line in lines)
+    kept = program("evaluate", "tiny", "--prompts", name, "--output", "stories.jsonl")
+    assert kept.stdout == "2 stories: stories.jsonl\n"
+    again = [json.loads(line) for line in (workspace.root / "stories.jsonl").read_text().splitlines()]
+    assert [line["text"] for line in again] == [line["text"] for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("missing.txt", None, "missing.txt: no such file or directory"),
+        ("empty.txt", b"\n\n", "empty.txt: has no prompts"),
+        ("latin.txt", b"Once\n\xff\n", "latin.txt: line 2: wants UTF-8 text"),
+        ("list.jsonl", b'{"prompt": "a"}\n[1]\n', 'list.jsonl: line 2: wants an object with a text "prompt"'),
+    ],
+)
+def test_a_file_of_prompts_that_is_none_is_told_with_its_line(
+    program: Program, workspace: Workspace, new_run: NewRun, name: str, content: bytes | None, said: str
+) -> None:
+    run = new_run([STARTED, RunEnded("finished")])
+    (run.checkpoints / "best").mkdir(parents=True)
+    if content is not None:
+        (workspace.root / name).write_bytes(content)
+    result = program("evaluate", "tiny", "--prompts", name)
+    assert result.returncode == 2 and said in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["generate", "tiny", "--num-samples", "65"],
+            "--num-samples 65: wants a whole number, at least 1 and at most 64",
+        ),
+        (["generate", "tiny", "--stop", ""], "--stop : wants a list, each entry a text, not empty"),
+        (["evaluate", "tiny", "--seed", "3"], "--seed: is for the stories of --prompts, which is not given"),
+    ],
+)
+def test_flags_are_checked_before_anything_starts(
+    program: Program, new_run: NewRun, arguments: list[str], said: str
+) -> None:
+    run = new_run([STARTED, RunEnded("finished")])
+    (run.checkpoints / "best").mkdir(parents=True)
+    result = program(*arguments)
+    assert result.returncode == 2 and said in result.stderr

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pexpect
 import pytest
 from textual.app import App
 from textual.pilot import Pilot
@@ -15,7 +13,7 @@ from textual.widgets import OptionList
 
 from engine.contract.errors import UserError
 from engine.contract.workspace import Workspace
-from slm_tui.screens.editor import EditorScreen, edit_externally
+from slm_tui.screens.editor import EditorScreen
 from slm_tui.widgets.dialogs import Choice
 
 NARROW, WIDE = (80, 24), (160, 48)
@@ -255,44 +253,3 @@ async def test_the_colours_follow_the_apps_theme(file: Path, workspace: Workspac
         area, before = app_of(pilot).editor.area, app_of(pilot).editor.area.theme
         pilot.app.theme = "textual-light"
         await until(pilot, lambda: area.theme != before)
-
-
-async def test_without_a_terminal_there_is_no_editor_of_ones_own(file: Path, workspace: Workspace) -> None:
-    async with editing(file, workspace) as pilot:
-        edit_externally(pilot.app, file)
-        await until(pilot, lambda: "wants a terminal of its own" in app_of(pilot).told)
-
-
-OUTSIDE = """
-import sys
-from pathlib import Path
-from textual.app import App
-from slm_tui.screens.editor import edit_externally
-
-class Outside(App[None]):
-    BINDINGS = [("E", "outside", "")]
-    def on_mount(self):
-        self.notify("ready")
-    def action_outside(self):
-        edit_externally(self, Path(sys.argv[1]))
-
-Outside().run()
-"""
-
-
-@pytest.mark.parametrize(
-    ("editor", "told"),
-    [("sh -c 'exit 3'", "exit code 3"), ("sh -c 'echo zzz=1 >> $0'", "sampling.zzz"), ("no-such-editor", "started")],
-)
-def test_the_dashboard_comes_back_from_an_editor_of_ones_own(
-    file: Path, monkeypatch: pytest.MonkeyPatch, editor: str, told: str
-) -> None:
-    monkeypatch.setenv("VISUAL", editor)
-    monkeypatch.setenv("TERM", "xterm-256color")
-    child = pexpect.spawn(sys.executable, ["-c", OUTSIDE, str(file)], dimensions=(24, 80), encoding="utf-8", timeout=60)
-    child.expect("ready")
-    child.send("E")
-    child.expect(told)
-    child.sendcontrol("q")
-    child.expect(pexpect.EOF)
-    child.close()

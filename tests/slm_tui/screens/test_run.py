@@ -28,6 +28,7 @@ from slm_tui.screens.editor import EditorScreen
 from slm_tui.screens.home import HomeScreen
 from slm_tui.screens.notes import NotesScreen
 from slm_tui.screens.run import RunScreen
+from slm_tui.screens.stories import StoriesScreen
 from slm_tui.widgets.chart_view import ChartView
 from slm_tui.widgets.dialogs import Ask, Choice
 from slm_tui.widgets.fact_table import FactTable
@@ -44,6 +45,7 @@ OWNERS: dict[str, type[DOMNode]] = {
     "chart": ChartView,
     "compare": CompareScreen,
     "editor": EditorScreen,
+    "stories": StoriesScreen,
 }
 STARTED = RunStarted(t=1_000.0, pid=1, host="h")
 PREPARED = Prepared(t=1_001.0, directory="d", vocab_size=400, train_tokens=1000, val_tokens=100, cached=True)
@@ -305,7 +307,7 @@ async def test_a_log_is_followed_until_one_scrolls_and_again_on_demand(workspace
     async with shown(workspace, talkative) as pilot:
         await pilot.press("2")
         await sees(pilot, "line 200", "following")
-        await pilot.press("g")
+        await pilot.press("home")
         await sees(pilot, "line 1\n", "paused")
         await pilot.press("j", "down", "k")
         await until(pilot, lambda: lines(pilot).scroll_offset.y == 1)

@@ -1,0 +1,72 @@
+"""Where a prompt is typed: enter takes it, up and down go through earlier ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textual.events import Key
+from textual.message import Message
+from textual.widgets import TextArea
+
+
+class PromptArea(TextArea):
+    """A text of a few lines. Enter submits it; shift+enter, or ctrl+j where a terminal cannot tell, breaks the line."""
+
+    DEFAULT_CSS = """
+    PromptArea { height: auto; min-height: 3; max-height: 8; padding: 0; }
+    """
+
+    @dataclass
+    class Submitted(Message):
+        """A person wants a story that begins so."""
+
+        text: str
+
+    def __init__(self, text: str = "", history: Sequence[str] = ()) -> None:
+        super().__init__(text, tab_behavior="focus", show_line_numbers=False, soft_wrap=True, id="prompt")
+        self.remember_all(history)
+
+    def remember_all(self, history: Sequence[str]) -> None:
+        """Earlier prompts, the latest last."""
+        self._history = list(dict.fromkeys(text for text in reversed(history) if text))[::-1]
+        self._place = len(self._history)
+        self._draft = ""
+
+    async def _on_key(self, event: Key) -> None:
+        row, last = self.cursor_location[0], self.document.line_count - 1
+        if event.key == "enter":
+            self._take(event)
+            self.remember_all([*self._history, self.text])
+            self.post_message(self.Submitted(self.text))
+        elif event.key in ("shift+enter", "ctrl+j"):
+            self._take(event)
+            self.insert("\n")
+        elif event.key == "up" and row == 0:
+            self._take(event)
+            self._go(-1)
+        elif event.key == "down" and row == last:
+            self._take(event)
+            self._go(1)
+        else:
+            await super()._on_key(event)
+
+    @staticmethod
+    def _take(event: Key) -> None:
+        event.stop()
+        event.prevent_default()
+
+    def _go(self, by: int) -> None:
+        """To an earlier prompt, or back to what was being typed."""
+        place = self._place + by
+        if not 0 <= place <= len(self._history):
+            return
+        if self._place == len(self._history):
+            self._draft = self.text
+        self._place = place
+        self.set_text(self._draft if place == len(self._history) else self._history[place])
+
+    def set_text(self, text: str) -> None:
+        """This text, with the cursor at its end."""
+        self.text = text
+        self.move_cursor(self.document.end)

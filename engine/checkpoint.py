@@ -123,23 +123,23 @@ def load_whole(run: Run, kind: Kind, device: torch.device) -> tuple[GPT, Checkpo
     Raises:
         UserError: as `load_model` and `load_tokenizer`.
     """
-    for attempts_left in reversed(range(_ATTEMPTS)):
+    give_up_at = time.monotonic() + _PATIENCE_SECONDS
+    while True:
         before = _identity(run, kind)
         try:
             model, info = load_model(run, kind, device)
             tokenizer = load_tokenizer(run, kind)
         except UserError:
             settled = _identity(run, kind) == before and not (run.checkpoints / f".{kind}.old").exists()
-            if settled or not attempts_left:
+            if settled or time.monotonic() > give_up_at:
                 raise
-            time.sleep(0.05)  # between the two renames of a replacement
+            time.sleep(0.01)  # between the two renames of a replacement
         else:
-            if _identity(run, kind) == before or not attempts_left:
+            if _identity(run, kind) == before or time.monotonic() > give_up_at:
                 return model, info, tokenizer
-    raise AssertionError("the last attempt returns or raises")
 
 
-_ATTEMPTS = 5
+_PATIENCE_SECONDS = 5.0  # with a checkpoint that is being replaced
 
 
 def _identity(run: Run, kind: Kind) -> tuple[int, int] | None:

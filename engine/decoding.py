@@ -46,7 +46,6 @@ class Decoder:
     def use(self, model: GPT) -> None:
         """Go on with this model, on whatever device it is."""
         self.model = model
-        self._start = 0  # of the window
         self._cache: KeyValueCache | None = None
 
     @torch.inference_mode()
@@ -60,14 +59,14 @@ class Decoder:
         """
         length = len(self.texts[0])
         start = window_start(length, self.model.block_size)
-        cache, self._cache = self._cache, None  # what an error interrupts is not to be used
-        if cache is None or start != self._start or cache.length != length - start - 1:
+        if self._cache is not None and self._cache.length == length - 1 - start:
+            hidden = self._hidden(self.texts, length - 1, self._cache)
+        else:
+            self._cache = None  # its memory is given back before more is taken
             cache = KeyValueCache(self.model, len(self.texts))
             equal = all(text == self.texts[0] for text in self.texts)
             hidden = self._hidden(self.texts[:1] if equal else self.texts, start, cache)
-        else:
-            hidden = self._hidden(self.texts, length - 1, cache)
-        self._cache, self._start = cache, start
+            self._cache = cache
         return self.model.head(hidden[:, -1]).float().cpu().expand(len(self.texts), -1)
 
     def append(self, tokens: Sequence[int]) -> None:

@@ -47,7 +47,7 @@ from engine.contract.run import Run
 from engine.contract.workspace import MIRROR_VARIABLE
 from engine.data.tokenizers import Tokenizer
 from engine.decoding import lay_out, window_start
-from engine.device import choose_device, is_out_of_memory
+from engine.device import FreeCores, choose_device, is_out_of_memory
 from engine.model import GPT
 from engine.quantize import quantize
 from engine.sampling import SEEDS
@@ -154,6 +154,7 @@ class Server:
         self.quantized = quantized
         self._loaded: tuple[GPT, CheckpointInfo, Tokenizer] | None = None
         self._translator: StoryTranslator | None = None
+        self._cores = FreeCores()
 
     def handle(self, job: Job) -> None:
         """Answer a request; what goes wrong is an answer too."""
@@ -205,6 +206,7 @@ class Server:
             self.load(self.kind)
         assert self._loaded is not None
         model, _, tokenizer = self._loaded
+        torch.set_num_threads(self._cores.count())
         started = time.perf_counter()
         seed = secrets.randbelow(2**31) if request.seed is None else request.seed
         translator = self._translator_for(request.sampling.translate)

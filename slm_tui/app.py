@@ -34,6 +34,7 @@ from slm_tui.screens.operations import Operations
 from slm_tui.settings import load_settings, save_settings
 from slm_tui.terminals import EXPLICIT_ORDER, IMPLICIT_ORDER, app_orders
 from slm_tui.themes import THEMES
+from slm_tui.widgets.dialogs import Dialog
 
 _LIVE_SECONDS, _IDLE_SECONDS = 1.0, 2.0  # between scans of the workspace
 
@@ -80,6 +81,9 @@ class SlmTui(App[None]):
     def on_unmount(self) -> None:
         self._over = True
         self._wake.set()
+        for child in self._children:
+            if child.poll() is None:
+                child.returncode = 0  # it goes on without us, and nobody is to wait for it
 
     def _scan_for_ever(self) -> None:
         """The thread that looks at the workspace again and again, and at what else may change unasked."""
@@ -169,7 +173,7 @@ class SlmTui(App[None]):
             self.push_screen(HelpScreen(self.screen))
 
     def action_jump(self) -> None:
-        if self.catalog is not None and not isinstance(self.screen, JumpScreen):
+        if self.catalog is not None and not isinstance(self.screen, Dialog):
             self.push_screen(JumpScreen(self.catalog), self._jump_to)
 
     def _jump_to(self, target: Run | str | None) -> None:
@@ -178,9 +182,14 @@ class SlmTui(App[None]):
         if isinstance(target, Run):
             self.push_screen(RunScreen(target))
         elif target is not None:
+            self._go_home_to(target)
+
+    @work
+    async def _go_home_to(self, experiment: str) -> None:
+        if await self._settled():
             while not isinstance(self.screen, HomeScreen):
-                self.pop_screen()
-            self.screen.go_to(target)
+                await self.screen.dismiss(None)
+            self.screen.go_to(experiment)
 
     async def action_back(self) -> None:
         if len(self.screen_stack) > 2:  # Textual's own blank screen, then home
@@ -189,12 +198,17 @@ class SlmTui(App[None]):
     @work
     async def action_quit(self) -> None:  # type: ignore[override]  # a worker, for it may ask
         """Quit, unless something unsaved is to be kept."""
+        if await self._settled():
+            self.exit()
+
+    async def _settled(self) -> bool:
+        """Whether nothing unsaved is left in an editor, or a person lets it go."""
         from slm_tui.screens.editor import EditorScreen
 
         for screen in reversed(self.screen_stack):
             if isinstance(screen, EditorScreen) and not await screen.settle():
-                return
-        self.exit()
+                return False
+        return True
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The palette: every action of the screen and of what has the focus, then the themes."""

@@ -122,7 +122,7 @@ class CatalogReader:
                 status = self._followed[run].status
                 if (state := run.state(status)) != entry.facts.state:
                     known = self._runs[run] = (stamps, entry.in_state(state))
-        except FileNotFoundError:  # deleted meanwhile
+        except OSError:  # deleted meanwhile, or not for us to read
             return None
         return known[1]
 

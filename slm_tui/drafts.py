@@ -149,7 +149,7 @@ class PreparedRuns:
         for run in workspace.list_runs():
             try:
                 experiment, status = run.experiment(), run.status()
-            except (ExperimentError, FileNotFoundError):  # of another version, or deleted meanwhile
+            except (ExperimentError, OSError):  # of another version, deleted meanwhile, or not for us to read
                 continue
             if status.data is not None:
                 self._read.append((experiment, status))

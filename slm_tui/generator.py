@@ -10,6 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, cast
 
+import msgspec
+
 from engine.contract.generation import AnyReply, AnyRequest, CheckpointKind, decode_reply, encode
 from engine.contract.run import Run
 from slm_tui.launcher import ENGINE, engine_environment
@@ -72,7 +74,8 @@ class Generator:
         with said:
             for line in cast(IO[bytes], process.stdout):
                 if process is self._process:
-                    self._hear(decode_reply.decode(line))
+                    with suppress(msgspec.DecodeError, UnicodeDecodeError):  # a line that some library has printed
+                        self._hear(decode_reply.decode(line))
             status = process.wait()
             said.seek(0)
             words = "\n".join(said.read().decode(errors="replace").strip().splitlines()[-_LAST_WORDS:])

@@ -63,7 +63,7 @@ KEYS: dict[str, Sequence[Key]] = {
         Key("g", "stories", "stories", "Have stories written by the run's checkpoint, and read them."),
         Key("e", "edit", "edit", "Edit the experiment here, checked as you type."),
         Key("E", "edit_outside", "in $EDITOR", "Edit the experiment in your own editor.", shown=False),
-        Key("n", "new", "new", "A new experiment that begins as a copy of this one."),
+        Key("n", "new", "new", "A new experiment that begins as a copy of this one.", shown=False),
         Key("m", "rename", "rename", "Give the experiment another name; its runs go with it.", shown=False),
         Key("i", "annotate", "notes", "Notes and tags on a run.", shown=False),
         Key("p", "copy_path", "path", "Show the folder's or file's path, and copy it.", shown=False),
@@ -117,7 +117,7 @@ KEYS: dict[str, Sequence[Key]] = {
     ),
     "chart": (
         Key("y", "log_y", "log y", "Linear or logarithmic y axis."),
-        Key("X", "log_x", "log x", "Linear or logarithmic x axis."),
+        Key("X", "log_x", "log x", "Linear or logarithmic x axis.", shown=False),
         Key("a", "next_axis", "x axis", "What x is: steps, tokens or hours of work."),
         Key("w", "smoothing", "smooth", "More smoothing, or none; the raw line stays behind it."),
         Key("left,h", "crosshair(-1)", "cross-hair", "Cross-hair one point to the left.", shown=False),

@@ -109,7 +109,7 @@ def kept_stories(run: Run) -> list[KeptStory]:
     for line in lines:
         try:
             stories.append(msgspec.json.decode(line, type=KeptStory))
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             continue
     return stories
 

@@ -144,13 +144,25 @@ class Run:
         status = status or self.status()
         if status.last_word is not None:
             return status.last_word
-        if status.pid is None and time.time() - self.path.stat().st_mtime < _START_SECONDS:
+        if status.pid is None and self._was_just_made():
             return "queued"
         if not self.is_alive():
-            return self.status().last_word or "lost"  # it may have ended since its events were read
+            return self._end_since() or "lost"
         if status.pid is None or status.queued:
             return "queued"
         return "training" if status.trains else "preparing"
+
+    def _was_just_made(self) -> bool:
+        try:
+            return time.time() - self.path.stat().st_mtime < _START_SECONDS
+        except OSError:  # deleted meanwhile
+            return False
+
+    def _end_since(self) -> events.EndReason | None:
+        """How the run ended, where that was said after its status was read; looks at the last events alone."""
+        told = (events.RunEnded, events.RunStarted, events.Queued)
+        last = next((event for event in reversed(events.last_events(self.metrics)) if isinstance(event, told)), None)
+        return last.reason if isinstance(last, events.RunEnded) else None
 
 
 @dataclass

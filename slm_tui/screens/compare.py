@@ -10,7 +10,7 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.timer import Timer
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from engine.contract.run import Run
 from slm_tui.catalog import Catalog, RunEntry
@@ -24,6 +24,7 @@ from slm_tui.screens.operations import Operations
 from slm_tui.widgets.chart_view import ChartView
 from slm_tui.widgets.fact_table import FactTable
 from slm_tui.widgets.following import Following
+from slm_tui.widgets.key_bar import KeyBar
 
 _PANES = {1: "chart", 2: "results", 3: "differences"}
 _REDRAW_SECONDS = 0.5
@@ -55,7 +56,7 @@ class CompareScreen(Operations):
                 yield Static(id="remarks")
             with Vertical(id="differences-pane", classes="pane"):
                 yield FactTable(id="differences")
-        yield Footer(show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         for number, name in _PANES.items():

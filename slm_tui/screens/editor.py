@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Footer, OptionList, Static, TextArea
+from textual.widgets import OptionList, Static, TextArea
 from textual.widgets.option_list import Option
 from textual.worker import get_current_worker
 
@@ -23,9 +23,9 @@ from engine.contract.workspace import Workspace
 from slm_tui.drafts import Assessment, Draft, PreparedRuns, assess
 from slm_tui.formats import one_line, shown_path
 from slm_tui.keys import bindings
-from slm_tui.outside_editor import edit_externally as edit_externally  # for operations.py
 from slm_tui.widgets.assessments import finding_option, meaning
 from slm_tui.widgets.dialogs import Choice
+from slm_tui.widgets.key_bar import KeyBar
 from slm_tui.widgets.toml_area import TomlArea
 
 _PAUSE = 0.15  # seconds without a key until the text is checked
@@ -97,7 +97,7 @@ class EditorScreen(Screen[str | None]):
                 yield Static(id="meaning")
                 yield Static(id="verdict")
                 yield OptionList(id="problems")
-        yield Footer(show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         self.query_one("#meaning").border_title = "what it means"

@@ -9,7 +9,7 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Button, Footer, Input, Static
+from textual.widgets import Button, Input, Static
 
 from engine.contract.run import Run
 from slm_tui.catalog import Catalog, ExperimentEntry, RunEntry
@@ -21,6 +21,7 @@ from slm_tui.tables import Column, experiment_columns, run_columns
 from slm_tui.themes import state_style
 from slm_tui.widgets.fact_table import FactTable
 from slm_tui.widgets.first_steps import FirstSteps
+from slm_tui.widgets.key_bar import KeyBar
 from slm_tui.widgets.preview import Preview
 
 MARK = "●"
@@ -52,7 +53,7 @@ class HomeScreen(Operations):
                 yield Preview(id="preview")
         yield FirstSteps()
         yield Input(id="filter", placeholder="words that the experiment contains; esc shows all again", compact=True)
-        yield Footer(show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         for name, title in (("experiments", "1 experiments"), ("runs", "2 runs"), ("preview", "3 charts")):
@@ -128,9 +129,9 @@ class HomeScreen(Operations):
         said = ["looking …"]
         if catalog:
             said = [f"{counted(len(catalog.experiments), 'experiment')}, {counted(len(catalog.runs()), 'run')}"]
+        said += [f"{len(self.app.marked)} marked"] if self.app.marked else []
         said += [f"{live} running"] if live else []
         said += [f"{queued} queued"] if queued else []
-        said += [f"{len(self.app.marked)} marked"] if self.app.marked else []
         heading = Text.assemble((" slm-tui ", "bold reverse"), "  ", home_path(self.app.workspace.root), "   ")
         self.query_one("#heading", Static).update(heading.append("  ·  ".join(said), "dim"))
 
@@ -229,7 +230,10 @@ class HomeScreen(Operations):
         self.app.push_screen(RunScreen(run))
 
     def started(self, run: Run) -> None:
-        self._open(run)
+        if self.is_current:
+            self._open(run)
+        else:
+            super().started(run)
 
     def created(self, name: str) -> None:
         self._awaited = name
@@ -237,6 +241,7 @@ class HomeScreen(Operations):
     def go_to(self, name: str) -> None:
         """Put the cursor on the experiment `name`."""
         self.experiments.filter("")
+        self.query_one("#filter", Input).value = ""
         self.experiments.go_to(name)
         self.experiments.focus()
 

@@ -103,7 +103,7 @@ class Operations(Screen[None]):
         self.app.call_from_thread(self.started, run)
 
     def started(self, run: Run) -> None:
-        """A run was started from here."""
+        """A run was started from here; by now, something else may lie on this screen."""
         self.notify(f"{run} is starting", markup=False)
 
     @work
@@ -173,7 +173,7 @@ class Operations(Screen[None]):
         try:
             with idle(self.app.workspace.list_runs(name)):
                 pass
-        except UserError as error:
+        except (UserError, OSError) as error:
             self.tell_problem(error)
             return
         new = await self.app.push_screen_wait(Ask(f"Rename {name}", name, self._name_problem))
@@ -231,7 +231,7 @@ class Operations(Screen[None]):
             self._start(name, [])
 
     def action_edit_outside(self) -> None:
-        from slm_tui.screens.editor import edit_externally
+        from slm_tui.outside_editor import edit_externally
 
         if name := self.chosen_experiment:
             edit_externally(self.app, self.app.workspace.experiment_file(name))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
-from textual.widgets import Footer, Static, TabbedContent, TabPane
+from textual.widgets import Static, TabbedContent, TabPane
 
 from engine.contract.run import Run
 from slm_tui.catalog import Catalog, RunEntry
@@ -16,6 +16,7 @@ from slm_tui.keys import bindings
 from slm_tui.screens.home import MARK
 from slm_tui.screens.operations import Operations
 from slm_tui.widgets.config_view import ConfigView
+from slm_tui.widgets.key_bar import KeyBar
 from slm_tui.widgets.log_view import LogView
 from slm_tui.widgets.run_view import RunView
 from slm_tui.widgets.samples_view import SamplesView
@@ -48,7 +49,7 @@ class RunScreen(Operations):
                 yield ConfigView()
             with TabPane("5 system", id="system"):
                 yield SystemView()
-        yield Footer(show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         self.query_one(RunView).show(self.run)
@@ -86,7 +87,7 @@ class RunScreen(Operations):
     def show_catalog(self, catalog: Catalog) -> None:
         """The workspace is like this now."""
         self.show_heading()
-        if catalog.find(self.run) is None:
+        if catalog.find(self.run) is None and not self.run.path.exists():  # else the scan is older than the run
             self.query_one(RunView).show_gone()
         self._draw_overlay()
 
@@ -136,7 +137,10 @@ class RunScreen(Operations):
         self.app.call_from_thread(self.query_one(RunView).draw_behind, sources)
 
     def started(self, run: Run) -> None:
-        self.app.switch_screen(RunScreen(run))
+        if self.is_current:
+            self.app.switch_screen(RunScreen(run))
+        else:
+            super().started(run)
 
     def after_delete(self) -> None:
         self.dismiss()

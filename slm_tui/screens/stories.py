@@ -9,7 +9,7 @@ from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal
-from textual.widgets import Footer, Input, Static, TextArea
+from textual.widgets import Input, Static, TextArea
 
 from engine.contract.errors import UserError
 from engine.contract.experiment import Sampling
@@ -23,6 +23,7 @@ from slm_tui.screens.operations import Operations
 from slm_tui.story_book import as_file, kept_stories
 from slm_tui.text_direction import has_right_to_left
 from slm_tui.widgets.dialogs import Ask
+from slm_tui.widgets.key_bar import KeyBar
 from slm_tui.widgets.knobs import Knobs
 from slm_tui.widgets.prompt_area import PromptArea
 from slm_tui.widgets.story_column import StoryColumn
@@ -37,11 +38,9 @@ class StoriesScreen(Operations):
 
     BINDINGS = bindings("stories")
 
-    def __init__(self, run: Run, beside: Run | None = None) -> None:
-        """`beside` is the run whose stories are compared with those of `run`, where a person wants it."""
+    def __init__(self, run: Run) -> None:
         super().__init__()
         self.run = run
-        self._beside = beside
         self._asked = 0
         try:
             self._sampling = run.experiment().sampling
@@ -55,7 +54,7 @@ class StoriesScreen(Operations):
             yield Knobs(self._sampling)
         yield StoryText(id="prompt-as-read")
         yield PromptArea()
-        yield Footer(show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         self.query_one(Knobs).border_title = "settings"
@@ -224,7 +223,7 @@ class StoriesScreen(Operations):
         else:
             marked = [run for run in self.app.marked if run != self.run]
             other: CheckpointKind = "last" if first.checkpoint == "best" else "best"
-            run = self._beside or (marked[0] if marked else None)
+            run = marked[0] if marked else None
             await self.query_one("#stories-body").mount(
                 StoryColumn(run or self.run, "best" if run else other, is_second=True), after=first
             )
@@ -262,7 +261,9 @@ class StoriesScreen(Operations):
 
 
 def _path_problem(text: str) -> str | None:
-    path = Path(text).expanduser()
     if not text.strip():
         return "wants a file's path"
-    return f"{text} exists already" if path.exists() else None
+    try:
+        return f"{text} exists already" if Path(text).expanduser().exists() else None
+    except (OSError, RuntimeError) as error:  # a name too long; a home of nobody
+        return str(error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -195,14 +195,12 @@ class ChartView(Widget, can_focus=True):
                 picture = picture.crossed(self._crosshair, found)
             entries = entries_of(curves, self._metric, found) if picture.x_scale else []
             header = legend(self.size.width, self._metric.title, notes, entries)
-            lines, style = (
-                (header, *picture.lines())[: self.size.height],
-                cache(self._style),
-            )  # few styles, many segments
-            self._strips = [
-                Strip([Segment(text, style(colour)) for text, colour in line], self.size.width) for line in lines
-            ]
+            style = cache(self._style)  # a few styles are worn by many segments
+            self._strips = [self._strip(line, style) for line in (header, *picture.lines())][: self.size.height]
         return self._strips
+
+    def _strip(self, line: Sequence[tuple[str, int]], style: Callable[[int], Style]) -> Strip:
+        return Strip([Segment(text, style(colour)) for text, colour in line], self.size.width)
 
     def _style(self, colour: int) -> Style:
         background = self.background_colors[1]

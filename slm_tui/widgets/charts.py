@@ -45,7 +45,7 @@ class Charts(VerticalScroll, can_focus=False):
         """Draw these runs, as far as they have got."""
         pause = _PAUSE_SECONDS if sum(len(source.series) for source in sources) > _MANY else 0.0
         for place, chart in enumerate(self.charts):
-            if pause:  # one after the other, so that a key is answered in between
+            if pause and place:  # one after the other, so that a key is answered in between
                 self.set_timer(place * pause, partial(chart.show, sources))
             else:
                 chart.show(sources)

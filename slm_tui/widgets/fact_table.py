@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual import events
 from textual.coordinate import Coordinate
@@ -106,7 +107,7 @@ class FactTable(DataTable[Text], inherit_bindings=False):
         keys = [self._keys[row] for row in rows]
         labels = [self._label(column) for column in columns]
         with self.app.batch_update():
-            if (keys, labels) == self._shown:
+            if (keys, labels) == self._shown and all(map(self._has_room, range(len(columns)), columns)):
                 self._update_cells(rows, columns)
             else:
                 self._rebuild(keys, labels, rows, columns)
@@ -134,14 +135,20 @@ class FactTable(DataTable[Text], inherit_bindings=False):
         for place, row in enumerate(rows):
             for number, column in enumerate(columns):
                 cell, coordinate = self._cell(column, row), Coordinate(place, number)
-                if self.get_cell_at(coordinate) != cell:
-                    self.update_cell_at(coordinate, cell, update_width=True)
+                before = self.get_cell_at(coordinate)
+                if before != cell or before.style != cell.style:  # texts are equal in any style
+                    self.update_cell_at(coordinate, cell)
+
+    def _has_room(self, number: int, column: Column) -> bool:
+        return column.width <= self.ordered_columns[number].width
 
     def _rebuild(self, keys: list[str], labels: list[str], rows: Sequence[int], columns: Sequence[Column]) -> None:
         before, place = self.cursor_key, self.cursor_row
         self.clear(columns=True)
         for column, label in zip(columns, labels, strict=True):
-            self.add_column(Text(label, justify="right" if column.right else "left"))
+            # A width of our own: one that the table finds out after the first drawing leaves rows in the old one.
+            width = max(column.width, cell_len(label))
+            self.add_column(Text(label, justify="right" if column.right else "left"), width=width)
         for row, key in zip(rows, keys, strict=True):
             self.add_row(*(self._cell(column, row) for column in columns), key=key)
         self._shown = (keys, labels)

@@ -21,7 +21,14 @@ _GAP = "   "
 class RunHeader(Static):
     """The header; `show` gives it what it shows."""
 
+    _shown: tuple[Feed, State] | None = None
+
+    def on_resize(self) -> None:
+        if self._shown is not None:
+            self.show(*self._shown)
+
     def show(self, feed: Feed, state: State) -> None:
+        self._shown = feed, state
         colour = state_style(self.app, state)
         self.update(Text("\n").join(header_lines(feed, state, colour, time.time(), max(20, self.size.width))))
 

@@ -85,6 +85,8 @@ class StoryColumn(Vertical):
         self.coloured = False
         self._request: Generate | None = None  # the latest
         self._begun: Begun | None = None
+        self._asked: Generate | None = None  # what the stories that are shown were written for
+        self._writes_with: Loaded | None = None  # what wrote them
         self._problem = ""
         self._cursor: int | None = None  # the number of a piece
         self._first = 0.0  # when the first token came
@@ -128,6 +130,7 @@ class StoryColumn(Vertical):
         """Write as `request` says, in the place of what there is; what is on its way is cancelled."""
         self.stop()
         self._request, self._begun, self._problem, self._cursor = request, None, "", None
+        self._asked = request
         self.stories = [Story(request.prompt) for _ in range(request.num_samples)]
         self.shown = min(self.shown, len(self.stories) - 1)
         self._first = 0.0
@@ -222,7 +225,7 @@ class StoryColumn(Vertical):
 
     def _take(self, reply: Begun | Text | Done) -> None:
         if isinstance(reply, Begun):
-            self._begun = reply
+            self._begun, self._writes_with = reply, self.loaded
         elif isinstance(reply, Text):
             self._first = self._first or time.monotonic()
             story = self.stories[reply.sample]
@@ -245,7 +248,7 @@ class StoryColumn(Vertical):
                 self.app.notify(f"the story is not kept: {explained(error)}", severity="warning", markup=False)
 
     def _as_kept(self, sample: int) -> KeptStory | None:
-        story, request, loaded = self.stories[sample], self._request, self.loaded
+        story, request, loaded = self.stories[sample], self._asked, self._writes_with
         if story.done is None or request is None or loaded is None:
             return None
         return KeptStory(

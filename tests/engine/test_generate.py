@@ -302,10 +302,11 @@ def test_a_checkpoint_that_is_replaced_all_the_time_is_read_whole(trained: Run) 
     """The two renames of a replacement, over and over, while it is read."""
     shutil.copytree(trained.checkpoints / "best", trained.path / "other")
     swap = (
-        "import sys, pathlib; from engine.contract.files import replaced_directory; import shutil\n"
+        "import sys, pathlib, time; from engine.contract.files import replaced_directory; import shutil\n"
         "best, other = map(pathlib.Path, sys.argv[1:])\n"
         "print('ready', flush=True)\n"
         "while True:\n"
+        "    time.sleep(0.05)\n"
         "    with replaced_directory(best) as new:\n"
         "        shutil.copytree(other, new, dirs_exist_ok=True)\n"
     )

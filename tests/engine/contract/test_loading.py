@@ -83,6 +83,7 @@ top_k = 20
 top_p = 0.85
 min_p = 0.05
 repetition_penalty = 1.15
+stop = ["The end", "---"]
 allowed_script = "arabic"
 [sampling.translate]
 prompt_model = "Helsinki-NLP/opus-mt-ar-en"

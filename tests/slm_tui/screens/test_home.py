@@ -284,3 +284,18 @@ async def test_it_bears_a_terminal_of_20_by_5_and_back(workspace: Workspace, new
         await pilot.press("j", "enter", "enter")
         await pilot.resize_terminal(200, 50)
         await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen))
+
+
+async def test_a_jump_asks_before_it_leaves_unsaved_text(two: Workspace) -> None:
+    async with dashboard(two) as pilot:
+        home(pilot).go_to("tiny")
+        await pilot.press("e")
+        await until(pilot, lambda: isinstance(pilot.app.screen, EditorScreen))
+        await pilot.press("x", "ctrl+o", *"tiny", "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Choice))
+        await pilot.press("k")
+        await until(pilot, lambda: isinstance(pilot.app.screen, EditorScreen))
+        await pilot.press("ctrl+o", *"tiny", "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Choice))
+        await pilot.press("d")
+        await until(pilot, lambda: isinstance(pilot.app.screen, HomeScreen))

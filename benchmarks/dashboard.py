@@ -174,7 +174,7 @@ def _switch_tabs(terminal: Terminal, over: Callable[[bytes], bool]) -> list[floa
         pressed = terminal.press("21"[len(taken) % 2])
         if select.select([terminal.master], [], [], 2)[0]:
             taken.append(time.perf_counter() - pressed)
-        while select.select([terminal.master], [], [], 0.05)[0]:
+        while select.select([terminal.master], [], [], 0.05)[0] and time.perf_counter() < deadline:
             seen += os.read(terminal.master, 1 << 16)
     return taken
 

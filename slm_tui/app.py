@@ -6,6 +6,7 @@ and widgets draw; starting, reading and computing live in modules without Textua
 
 from __future__ import annotations
 
+import gc
 import importlib
 import signal
 import subprocess
@@ -62,6 +63,8 @@ class SlmTui(App[None]):
         self.catalog: Catalog | None = None  # None until the first scan
         self.marked: dict[Run, None] = {}  # in the order of marking
         self.settings, self._settings_problem = load_settings()
+        self.animation_level = "none"  # a key is answered at once, over a slow line too
+        self._saving = threading.Lock()
         self._wake, self._over = threading.Event(), False
         self._children: list[subprocess.Popen[bytes]] = []
 
@@ -143,10 +146,16 @@ class SlmTui(App[None]):
             return
         for key, value in changed.items():
             setattr(self.settings, key, value)
+        self._save()
+
+    @work(thread=True)
+    def _save(self) -> None:
+        """In a thread, for a disk may be slow; the last one to save saves what is set by then."""
         try:
-            save_settings(self.settings)
+            with self._saving:
+                save_settings(self.settings)
         except OSError as error:
-            self.notify(f"settings are not kept: {error}", severity="warning", markup=False)
+            self.call_from_thread(self.notify, f"settings are not kept: {error}", severity="warning", markup=False)
 
     def action_theme(self) -> None:
         names = sorted(self.available_themes, key=lambda name: (not name.startswith("slm-"), name))
@@ -239,6 +248,8 @@ def open_dashboard(folder: Path | None = None) -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UserError("the dashboard wants a terminal; slm-tui --help names the commands that do without one")
     app = SlmTui(Workspace.at(folder))
+    gc.freeze()  # by default, Python looks through all objects a few times a second, and a key waits for that
+    gc.set_threshold(10_000, 10, 10)
     try:
         app.run()
     finally:

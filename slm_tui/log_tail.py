@@ -7,6 +7,8 @@ import os
 from collections import deque
 from pathlib import Path
 
+from rich.cells import cell_len
+
 from slm_tui.formats import UNSEEN
 
 _LINES = 10_000  # that are kept
@@ -26,10 +28,16 @@ class LogTail:
         self.first = 0  # the number of the first of `lines`; a line keeps its number, and no two have the same
         self.skipped = False  # whether the file has earlier lines than those kept
         self.problem: str | None = None  # why the file cannot be read
+        self._widths: deque[int] = deque()  # of `lines`, in cells
         self._characters = 0  # in `lines`
         self._offset = 0
         self._inode: int | None = None
         self._rest = b""  # of a line that has no end yet; the last of `lines` while there is one
+
+    @property
+    def widest(self) -> int:
+        """Cells of the widest line."""
+        return max(self._widths, default=0)
 
     def read(self) -> bool:
         """Take in what has come; whether anything has. A file that shrank or was replaced is read anew; of one that
@@ -62,6 +70,7 @@ class LogTail:
         """Where the file begins, or as far before its end as is kept."""
         self.first += len(self.lines)
         self.lines.clear()
+        self._widths.clear()
         self._characters = 0
         self._rest = b""
         self._inode = status.st_ino
@@ -71,14 +80,17 @@ class LogTail:
     def _take(self, new: bytes) -> None:
         if self._rest:
             self._characters -= len(self.lines.pop())
+            self._widths.pop()
         *whole, rest = (self._rest + new).split(b"\n")
         self._rest = _standing(rest)[:_LINE_BYTES] + b"\r" * rest.endswith(b"\r")  # what comes next overwrites it
         lines = [shown_line(line) for line in whole[-_LINES:]] + [shown_line(self._rest)] * bool(self._rest)
         self.skipped = self.skipped or len(whole) > _LINES
         self.lines.extend(lines)
+        self._widths.extend(map(_width, lines))
         self._characters += sum(map(len, lines))
         while len(self.lines) > _LINES or self._characters > _BYTES:
             self._characters -= len(self.lines.popleft())
+            self._widths.popleft()
             self.first += 1
             self.skipped = True
 
@@ -87,6 +99,11 @@ def shown_line(line: bytes) -> str:
     """`line` as text: what a carriage return left standing, control characters as symbols, cut where it is endless."""
     text = _standing(line)[:_LINE_BYTES].decode(errors="replace").translate(_SYMBOLS)
     return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
+
+
+def _width(line: str) -> int:
+    """Cells; most lines are plain, and quickly told."""
+    return len(line) if line.isascii() else cell_len(line)
 
 
 def _standing(line: bytes) -> bytes:

@@ -33,6 +33,7 @@ class RunScreen(Operations):
     def __init__(self, run: Run) -> None:
         super().__init__()
         self.run = run
+        self._view = RunView(id="run-view")
         self._overlaid = False
         self._behind: list[Run] = []
 
@@ -40,7 +41,7 @@ class RunScreen(Operations):
         yield Static(id="heading")
         with TabbedContent(id="tabs"):
             with TabPane("1 charts", id="charts"):
-                yield RunView(id="run-view")
+                yield self._view
             with TabPane("2 log", id="log"):
                 yield LogView()
             with TabPane("3 samples", id="samples"):
@@ -52,7 +53,7 @@ class RunScreen(Operations):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        self.query_one(RunView).show(self.run)
+        self._view.show(self.run)
         self.query_one(LogView).show(self.run.log)
         self.show_heading()
         self.action_tab("charts")
@@ -73,10 +74,9 @@ class RunScreen(Operations):
     @property
     def chosen_run(self) -> RunEntry | None:
         entry = self.app.catalog.find(self.run) if self.app.catalog else None
-        view = next(iter(self.query(RunView)), None)  # None while the screen is being made
-        if entry is None or view is None or view.feed is None:
+        if entry is None or self._view.feed is None:
             return entry
-        return entry.in_state(view.state)  # the view sees it before the next scan does
+        return entry.in_state(self._view.state)  # the view sees it before the next scan does
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Here only the run can be deleted: where it is gone, the experiment's file is not what is meant."""
@@ -88,7 +88,7 @@ class RunScreen(Operations):
         """The workspace is like this now."""
         self.show_heading()
         if catalog.find(self.run) is None and not self.run.path.exists():  # else the scan is older than the run
-            self.query_one(RunView).show_gone()
+            self._view.show_gone()
         self._draw_overlay()
 
     @on(RunView.Changed)
@@ -134,7 +134,7 @@ class RunScreen(Operations):
     @work(thread=True, exclusive=True, group="overlay")
     def _read_behind(self, runs: list[Run]) -> None:
         sources = [Source(run.id, RunSeries.load(run.metrics), place + 1) for place, run in enumerate(runs)]
-        self.app.call_from_thread(self.query_one(RunView).draw_behind, sources)
+        self.app.call_from_thread(self._view.draw_behind, sources)
 
     def started(self, run: Run) -> None:
         if self.is_current:

@@ -49,15 +49,26 @@ class KeyBar(Widget):
 
     pointed_at: reactive[str | None] = reactive(None)
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._hints: list[_Hint] = []
+
     def on_mount(self) -> None:
         """Follow the screen's bindings."""
         self.screen.bindings_updated_signal.subscribe(self, self._bindings_changed)
 
     def _bindings_changed(self, _: Screen[object]) -> None:
-        self.refresh()
+        hints = self._found()
+        if hints != self._hints:
+            self._hints = hints
+            self.refresh()
 
-    def hints(self) -> list[_Hint]:
-        """What the line has room for."""
+    def on_resize(self) -> None:
+        """More room, or less."""
+        self._hints = self._found()
+
+    def _found(self) -> list[_Hint]:
+        """The keys that work now, as far as the line has room."""
         near: dict[str, _Hint] = {}  # by action, of which the first of several keys is shown
         everywhere: dict[str, _Hint] = {}
         for node, binding, is_enabled, _ in self.screen.active_bindings.values():
@@ -70,7 +81,7 @@ class KeyBar(Widget):
     def render(self) -> Content:
         """The line."""
         parts = []
-        for hint in self.hints():
+        for hint in self._hints:
             style = "" if hint.is_enabled else "dim "
             back = " on $block-hover-background" if hint.key == self.pointed_at else ""
             parts.append((f" {hint.display} ", f"{style}bold $footer-key-foreground{back}"))
@@ -78,7 +89,7 @@ class KeyBar(Widget):
         return Content.assemble(*parts)
 
     def _hint_at(self, x: int) -> _Hint | None:
-        for hint in self.hints():
+        for hint in self._hints:
             if x < hint.width:
                 return hint
             x -= hint.width

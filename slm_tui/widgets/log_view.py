@@ -45,6 +45,7 @@ class LogView(Vertical):
 
         tail: LogTail
         lines: Sequence[str] | None
+        widest: int  # of the lines, in cells
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,15 +79,16 @@ class LogView(Vertical):
         changed = False
         while tail.read():
             changed = True
-        self.post_message(self.Read(tail, list(tail.lines) if changed else None))
+        self.post_message(self.Read(tail, list(tail.lines) if changed else None, tail.widest))
 
     def on_log_view_read(self, message: Read) -> None:
         self._reads = False
-        tail, lines = message.tail, message.lines
+        tail, shown = message.tail, self.query_one(LogLines)
+        remark = self._remark(tail)
         if tail is not self._tail:
             self._look()
-        elif lines is not None or not tail.lines:
-            self.query_one(LogLines).show(lines or (), tail.first, self._remark(tail))
+        elif message.lines is not None or (not tail.lines and remark != shown.remark):
+            shown.show(message.lines or (), tail.first, remark, message.widest)
             self.tell()
 
     @staticmethod
@@ -159,19 +161,20 @@ class LogLines(ScrollView, can_focus=True):
         self.words = ""
         self.follows = True
         self._lines: Sequence[str] = ()
-        self._remark = ""
+        self.remark = ""
         self._top = 0  # the number of what is in the first row
         self._matches: list[int] = []  # line numbers, ascending
         self._current = -1  # the number of the line that one stands at
         self._pattern: re.Pattern[str] | None = None
 
-    def show(self, lines: Sequence[str], first: int, remark: str) -> None:
-        """These lines, in place of those before; `first` is the number of the first one, `remark` stands above it."""
+    def show(self, lines: Sequence[str], first: int, remark: str, widest: int) -> None:
+        """These lines, in place of those before; `first` is the number of the first one, `remark` stands above it,
+        and the widest has `widest` cells."""
         rows = [remark, *lines] if remark else lines
         top = first - bool(remark)
         moved = 0 if self.follows else top - self._top
-        self._lines, self._remark, self._top = rows, remark, top
-        self.virtual_size = Size(max(map(_width, rows), default=0) + self.gutter.width, len(rows))
+        self._lines, self.remark, self._top = rows, remark, top
+        self.virtual_size = Size(max(widest, cell_len(remark)) + self.gutter.width, len(rows))
         self._match()
         if self.follows:
             self.scroll_end(animate=False)
@@ -193,7 +196,7 @@ class LogLines(ScrollView, can_focus=True):
     def _segments(self, row: int) -> list[Segment]:
         line = self._lines[row]
         quiet = self.get_component_rich_style("log--quiet")
-        if self._remark and row == 0:
+        if self.remark and row == 0:
             return [Segment(line, quiet)]
         text = Text(line, self.rich_style, end="")
         text.highlight_regex(_SYMBOL, quiet)
@@ -220,7 +223,7 @@ class LogLines(ScrollView, can_focus=True):
         found = self._pattern.search if self._pattern else None
         lines = enumerate(self._lines, self._top)
         self._matches = [number for number, line in lines if found(line)] if found else []
-        if self._remark and self._matches and self._matches[0] == self._top:
+        if self.remark and self._matches and self._matches[0] == self._top:
             del self._matches[0]
         if self._matches:
             self._current = self._matches[self._place()]
@@ -277,8 +280,3 @@ class LogLines(ScrollView, can_focus=True):
         self.follows = False
         self.scroll_home(animate=False)
         self._view.tell()
-
-
-def _width(line: str) -> int:
-    """Cells; most lines are plain, and quickly told."""
-    return len(line) if line.isascii() else cell_len(line)

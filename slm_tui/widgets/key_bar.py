@@ -58,6 +58,9 @@ class KeyBar(Widget):
         self.screen.bindings_updated_signal.subscribe(self, self._bindings_changed)
 
     def _bindings_changed(self, _: Screen[object]) -> None:
+        self.call_after_refresh(self._look)  # by then, the screen is made
+
+    def _look(self) -> None:
         hints = self._found()
         if hints != self._hints:
             self._hints = hints
@@ -65,7 +68,8 @@ class KeyBar(Widget):
 
     def on_resize(self) -> None:
         """More room, or less."""
-        self._hints = self._found()
+        if self._hints:  # else the screen is still being made
+            self._hints = self._found()
 
     def _found(self) -> list[_Hint]:
         """The keys that work now, as far as the line has room."""

@@ -211,11 +211,12 @@ class SlmTui(App[None]):
             self.exit()
 
     async def _settled(self) -> bool:
-        """Whether nothing unsaved is left in an editor, or a person lets it go."""
+        """Whether nothing unsaved is left where one writes, or a person lets it go."""
         from slm_tui.screens.editor import EditorScreen
+        from slm_tui.screens.notes import NotesScreen
 
         for screen in reversed(self.screen_stack):
-            if isinstance(screen, EditorScreen) and not await screen.settle():
+            if isinstance(screen, (EditorScreen, NotesScreen)) and not await screen.settle():
                 return False
         return True
 

@@ -76,8 +76,9 @@ def _read(run: Run) -> _Read | None:
         status = run.status()
         directory = Path(status.data.directory).name if status.data else None
         hashed = directory.rpartition("-")[2] if directory else None
-        return _Read(run_facts(run, status), experiment_of(run), hashed)
-    except FileNotFoundError:
+        read = _Read(run_facts(run, status), experiment_of(run), hashed)
+        return read if run.path.is_dir() else None
+    except OSError:  # deleted meanwhile, or not for us to read
         return None
 
 

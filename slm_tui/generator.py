@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import IO, cast
 
 import msgspec
@@ -39,6 +40,7 @@ class Generator:
         self.checkpoint: CheckpointKind = checkpoint
         self._hear = hear
         self._process: subprocess.Popen[bytes] | None = None
+        self._requests: SimpleQueue[AnyRequest | None] = SimpleQueue()  # for `_process`; None ends it
 
     def ask(self, request: AnyRequest) -> None:
         """Send a request; what comes of it is heard.
@@ -47,15 +49,11 @@ class Generator:
             UserError: the run's experiment.toml cannot be read, or the mirror is no folder.
             OSError: no process could be started.
         """
-        process = self._process
-        if process is None or process.poll() is not None:
-            process = self.start()
-        with suppress(BrokenPipeError):  # it has just died: its thread says so
-            stdin = cast(IO[bytes], process.stdin)
-            stdin.write(encode(request) + b"\n")
-            stdin.flush()
+        if self._process is None or self._process.poll() is not None:
+            self.start()
+        self._requests.put(request)
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self) -> None:
         """Start the process, which loads the checkpoint and says so. Raises what `ask` does."""
         said = tempfile.TemporaryFile()  # noqa: SIM115  closed by the thread that listens
         device = self.run.experiment().hardware.device
@@ -67,12 +65,13 @@ class Generator:
             env=engine_environment(),
             start_new_session=True,  # a Ctrl-C in this terminal is not meant for it
         )
-        threading.Thread(target=self._listen, args=(process, said), name="generator", daemon=True).start()
-        return process
+        requests = self._requests = SimpleQueue()
+        for target, its in ((self._listen, said), (_send, requests)):
+            threading.Thread(target=target, args=(process, its), name="generator", daemon=True).start()
 
     def _listen(self, process: subprocess.Popen[bytes], said: IO[bytes]) -> None:
-        with said:
-            for line in cast(IO[bytes], process.stdout):
+        with said, cast(IO[bytes], process.stdout) as replies:
+            for line in replies:
                 if process is self._process:
                     with suppress(msgspec.DecodeError, UnicodeDecodeError):  # a line that some library has printed
                         self._hear(decode_reply.decode(line))
@@ -86,9 +85,16 @@ class Generator:
         """End the process, in the middle of a story too; nothing more is heard of it."""
         process, self._process = self._process, None
         if process is not None:
-            with suppress(BrokenPipeError):
-                cast(IO[bytes], process.stdin).close()
+            self._requests.put(None)
             threading.Thread(target=_see_off, args=(process,), name="see off", daemon=True).start()
+
+
+def _send(process: subprocess.Popen[bytes], requests: SimpleQueue[AnyRequest | None]) -> None:
+    """In a thread: a process that is busy may leave a long prompt in its pipe for a while."""
+    with suppress(BrokenPipeError), cast(IO[bytes], process.stdin) as stdin:  # that it has died, `_listen` says
+        for request in iter(requests.get, None):
+            stdin.write(encode(request) + b"\n")
+            stdin.flush()
 
 
 def _see_off(process: subprocess.Popen[bytes]) -> None:

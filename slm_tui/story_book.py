@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from dataclasses import dataclass, field
@@ -86,9 +87,14 @@ def keep(run: Run, story: KeptStory) -> None:
         OSError: it cannot be written.
     """
     line = msgspec.json.encode(story) + b"\n"
-    descriptor = os.open(stories_file(run), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    path = stories_file(run)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     try:
-        os.write(descriptor, line)
+        end = os.fstat(descriptor).st_size
+        if end and os.pread(descriptor, 1, end - 1) != b"\n":  # torn when a disk was full
+            line = b"\n" + line
+        if os.write(descriptor, line) < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(path))
     finally:
         os.close(descriptor)
 

@@ -77,9 +77,13 @@ class CompareScreen(Operations):
 
     @property
     def chosen_run(self) -> RunEntry | None:
-        key = self.query_one("#results", FactTable).cursor_key
-        run = next((run for run in self._runs if str(run) == key), None)
+        run = self._run_under_cursor
         return self.app.catalog.find(run) if run and self.app.catalog else None
+
+    @property
+    def _run_under_cursor(self) -> Run | None:
+        key = self.query_one("#results", FactTable).cursor_key
+        return next((run for run in self._runs if str(run) == key), None)
 
     def _show_runs(self) -> None:
         self.query_one(_Feeds).follow(self._runs)
@@ -131,11 +135,11 @@ class CompareScreen(Operations):
         self.chart.metric = METRICS[keys[(keys.index(self.chart.metric.key) + 1) % len(keys)]]
 
     def action_unmark(self) -> None:
-        entry = self.chosen_run
-        if entry is None:
+        run = self._run_under_cursor
+        if run is None:
             return
-        self.app.marked.pop(entry.run, None)
-        self._runs.remove(entry.run)
+        self.app.marked.pop(run, None)
+        self._runs.remove(run)
         if self._runs:
             self._show_runs()
         else:

@@ -9,6 +9,7 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.widgets import Button, Input, Static
 
 from engine.contract.run import Run
@@ -139,7 +140,7 @@ class HomeScreen(Operations):
         experiment = self.experiment
         entries = experiment.runs if experiment else ()
         pane = self.query_one("#runs-pane")
-        pane.border_title = f"2 runs of {experiment.name}" if experiment and entries else "2 runs: none yet"
+        pane.border_title = Content(f"2 runs of {experiment.name}" if experiment and entries else "2 runs: none yet")
         self.runs.show_header = bool(entries)
         columns = [
             Column("", [MARK if entry.run in self.app.marked else "" for entry in entries]),

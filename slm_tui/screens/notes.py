@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
+from textual.content import Content
 from textual.widgets import Input, Label, TextArea
 
 from engine.contract.run import Run
@@ -26,13 +27,24 @@ class NotesScreen(Dialog["RunNotes | None"]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="notes") as box:
-            box.border_title = f"notes on {self._run}"
+            box.border_title = Content(f"notes on {self._run}")
             box.border_subtitle = "ctrl+s: keep · esc: leave as they were"
             yield Label("tags, between spaces")
             yield Input(" ".join(self._notes.tags), compact=True)
             yield Label("notes")
             yield TextArea(self._notes.notes, tab_behavior="focus", show_line_numbers=False)
 
-    def action_keep(self) -> None:
+    @property
+    def _typed(self) -> RunNotes:
         tags = tuple(dict.fromkeys(self.query_one(Input).value.split()))
-        self.dismiss(RunNotes(tags=tags, notes=self.query_one(TextArea).text))
+        return RunNotes(tags=tags, notes=self.query_one(TextArea).text)
+
+    def action_keep(self) -> None:
+        self.dismiss(self._typed)
+
+    async def settle(self) -> bool:
+        """Whether nothing unsaved is left here."""
+        if self._typed == self._notes:
+            return True
+        self.notify("ctrl+s keeps the notes, esc leaves them as they were", severity="warning")
+        return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
@@ -133,7 +135,10 @@ class RunScreen(Operations):
 
     @work(thread=True, exclusive=True, group="overlay")
     def _read_behind(self, runs: list[Run]) -> None:
-        sources = [Source(run.id, RunSeries.load(run.metrics), place + 1) for place, run in enumerate(runs)]
+        sources = []
+        for place, run in enumerate(runs):
+            with suppress(OSError):  # deleted meanwhile, or not for us to read
+                sources.append(Source(run.id, RunSeries.load(run.metrics), place + 1))
         self.app.call_from_thread(self._view.draw_behind, sources)
 
     def started(self, run: Run) -> None:

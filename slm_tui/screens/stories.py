@@ -243,7 +243,8 @@ class StoriesScreen(Operations):
         """Write the story into a file of its own, with its settings."""
         story = self.column.kept()
         if story is None:
-            self.notify("the story is still being written", severity="warning", markup=False)
+            said = "is still being written" if self.column.writes else "was not written to its end"
+            self.notify(f"the story {said}", severity="warning", markup=False)
             return
         run = self.column.run
         proposed = shown_path(run.path.parents[2] / "stories" / f"{run.name}-{run.id[-4:]}-seed-{story.seed}.txt")

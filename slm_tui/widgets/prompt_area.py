@@ -14,7 +14,7 @@ class PromptArea(TextArea):
     """A text of a few lines. Enter submits it; shift+enter, or ctrl+j where a terminal cannot tell, breaks the line."""
 
     DEFAULT_CSS = """
-    PromptArea { height: auto; min-height: 3; max-height: 8; padding: 0; }
+    PromptArea { height: auto; min-height: 3; max-height: 8; padding: 0 1; }
     """
 
     @dataclass
@@ -34,7 +34,6 @@ class PromptArea(TextArea):
         self._draft = ""
 
     async def _on_key(self, event: Key) -> None:
-        row, last = self.cursor_location[0], self.document.line_count - 1
         if event.key == "enter":
             self._take(event)
             self.remember_all([*self._history, self.text])
@@ -42,10 +41,10 @@ class PromptArea(TextArea):
         elif event.key in ("shift+enter", "ctrl+j"):
             self._take(event)
             self.insert("\n")
-        elif event.key == "up" and row == 0:
+        elif event.key == "up" and self.navigator.is_first_wrapped_line(self.cursor_location):
             self._take(event)
             self._go(-1)
-        elif event.key == "down" and row == last:
+        elif event.key == "down" and self.navigator.is_last_wrapped_line(self.cursor_location):
             self._take(event)
             self._go(1)
         else:
@@ -64,9 +63,13 @@ class PromptArea(TextArea):
         if self._place == len(self._history):
             self._draft = self.text
         self._place = place
-        self.set_text(self._draft if place == len(self._history) else self._history[place])
+        self._show(self._draft if place == len(self._history) else self._history[place])
 
     def set_text(self, text: str) -> None:
-        """This text, with the cursor at its end."""
+        """This text, with the cursor at its end; the earlier prompts are above it."""
+        self._place = len(self._history)
+        self._show(text)
+
+    def _show(self, text: str) -> None:
         self.text = text
         self.move_cursor(self.document.end)

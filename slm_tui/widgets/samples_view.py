@@ -10,7 +10,7 @@ from engine.contract.events import Sample
 from slm_tui.formats import count, excerpt
 from slm_tui.widgets.story_text import Span, StoryText
 
-_SHOWN = 100  # stories; more would take long to lay out
+_SHOWN = 50  # stories; more would take long to lay out
 _LONGEST = 20_000  # characters of a story; more would hold up the keys
 _NONE_YET = "No stories yet. They are written every train.sample_interval steps, and at the end."
 _GAP = "\n\n"

@@ -5,6 +5,7 @@ pytest tests/slm_tui/test_snapshots.py --snapshot-update
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -13,20 +14,25 @@ from typing import Any
 import pytest
 from dashboards import app_of, screen_text, until
 from pytest_textual_snapshot import SVGImageExtension
-from showcase import EARLY, FAILED, FINISHED, HOTTER, NOW, QUEUED, TRAINING, WIDER, make_showcase
+from showcase import ARABIC, EARLY, FAILED, FINISHED, HOTTER, NOW, QUEUED, STORY, TRAINING, WIDER, make_showcase
 from textual.pilot import Pilot
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Input, TextArea
 
+from engine.contract.generation import AnyReply, Begun, Done, Loaded, Text, Token
 from engine.contract.run import Run
 from engine.contract.workspace import Workspace
 from slm_tui.app import SlmTui
+from slm_tui.generator import Generator
 from slm_tui.screens.compare import CompareScreen
 from slm_tui.screens.editor import EditorScreen
 from slm_tui.screens.home import HomeScreen
 from slm_tui.screens.run import RunScreen
+from slm_tui.screens.stories import StoriesScreen
 from slm_tui.widgets.chart_view import ChartView
+from slm_tui.widgets.prompt_area import PromptArea
 from slm_tui.widgets.run_view import RunView
+from slm_tui.widgets.story_column import StoryColumn
 
 SVGImageExtension.file_extension = "svg"  # the plugin sets what an older syrupy called it; else they end in .raw
 
@@ -37,6 +43,7 @@ LOOKS = {  # the light theme in the larger size, where every pane is to be seen
     "160x48-light": ((160, 48), "slm-light"),
     "200x50-dark": ((200, 50), "slm-dark"),
 }
+PROMPT, ARABIC_PROMPT = "Once upon a time", "كان يا ما كان"
 COMMON_LOOKS = ["80x24-dark", "160x48-dark", "160x48-light"]
 ASKS = {"catalog", "action_annotate", "action_stop"}  # workers that last as long as the dashboard or a question
 
@@ -59,6 +66,8 @@ def same_everywhere(isolated_user: None, showcase: Workspace, monkeypatch: pytes
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.chdir(showcase.root)
     monkeypatch.setattr(time, "time", lambda: NOW)
+    for request in ("start", "ask"):  # what a process would say is given in `telling`: its speed is another each time
+        monkeypatch.setattr(Generator, request, lambda *_: None)
 
 
 # scenes: each leads from the first screen to what is photographed
@@ -130,6 +139,38 @@ def editing(name: str, *words: str, keys: tuple[str, ...] = ()) -> Scene:
     return scene
 
 
+def telling(run: str, prompt: str, story: str, *keys: str) -> Scene:
+    async def scene(pilot: Pilot[None]) -> None:
+        screen = StoriesScreen(Run(app_of(pilot).workspace.runs / run))
+        await show(pilot, screen)
+        (column,) = screen.columns
+
+        async def hear(*replies: AnyReply) -> None:
+            for reply in replies:
+                column.post_message(StoryColumn.Heard(column, reply))
+            await pilot.pause()
+
+        await hear(Loaded("best", step=900, val_loss=1.46, device="cuda:0", load_seconds=1.2))
+        screen.query_one(PromptArea).set_text(prompt)
+        await pilot.press("enter")
+        await until(pilot, lambda: bool(column.stories))
+        assert column._request is not None
+        number = column._request.id
+        pieces = re.findall(r"\s*\S+", story)
+        texts = [Text(piece, number, tokens=[_token(place, piece)]) for place, piece in enumerate(pieces)]
+        done = Done(len(texts), 412.0, 0.021, "end_of_text", seed=7, id=number)
+        await hear(Begun(number, seed=7, prompt_tokens=5), *texts, done)
+        await pilot.press(*keys)
+        await sees(pilot, "the end")
+
+    return scene
+
+
+def _token(place: int, text: str) -> Token:
+    probability = (0.93, 0.61, 0.34, 0.12, 0.81, 0.03)[place % 6]
+    return Token(place, probability, [(text, probability), (" and", 0.02), (" the", 0.01)])
+
+
 def over_home(*keys: str, typed: str = "") -> Scene:
     """A window, and the words typed into it. `sees` is not for it: what it reads would be drawn without the screen
     behind the window, and be kept."""
@@ -168,6 +209,7 @@ SCENES: dict[str, Scene] = {  # in all looks
     "compare": comparing("1", "loss"),
     "editor": editing("stories_small", "parameters"),
     "editor_problems": editing("thin", "problems", keys=("f8",)),
+    "stories": telling(f"stories_small/{FINISHED}", PROMPT, STORY.removeprefix(PROMPT), "p", "left", "left", "left"),
     "help": over_home("question_mark"),
     "jump": over_home("ctrl+o", typed="small"),
     "notes": over_home("enter", "down", "i"),
@@ -181,6 +223,10 @@ IN_ONE_LOOK: dict[str, tuple[Scene, str]] = {  # what differs from one of those 
     "samples_arabic": (in_tab("3", "step 700", run=f"arabic_first/{EARLY}"), "80x24-dark"),
     "compare_results": (comparing("2", "perplexity"), "80x24-dark"),
     "compare_differences": (comparing("3", "train.learning_rate"), "80x24-dark"),
+    "stories_arabic": (
+        telling(f"arabic_first/{EARLY}", ARABIC_PROMPT, ARABIC.removeprefix(ARABIC_PROMPT)),
+        "80x24-dark",
+    ),
     "very_wide": (with_a_preview, "200x50-dark"),
 }
 
@@ -191,7 +237,6 @@ def photograph(compare: Callable[..., bool], workspace: Workspace, scene: Scene,
     app = SlmTui(workspace)
     app.settings.theme = theme
     app.settings.bidi = "app"  # a browser that shows the picture orders Arabic once more
-    app.animation_level = "none"
 
     async def lead_there(pilot: Pilot[None]) -> None:
         await until(pilot, lambda: app.catalog is not None)

@@ -57,6 +57,7 @@ class StoryText(ScrollView, can_focus=True):
         self._mark: tuple[int, int] | None = None
         self._orders = True
         self._laid: Layout | None = None  # until there is a width
+        self._plain: Style | None = None  # kept, for it takes longer to find than to draw a line
 
     @property
     def text(self) -> str:
@@ -149,6 +150,12 @@ class StoryText(ScrollView, can_focus=True):
     def on_resize(self, event: events.Resize) -> None:
         if self._laid is None or self._laid.width != self.size.width:
             self._lay_out()
+        else:
+            self._fit()
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._plain = None
 
     def _lay_out(self) -> None:
         """Lay out everything, and stay at the line that is read."""
@@ -164,7 +171,8 @@ class StoryText(ScrollView, can_focus=True):
     def _fit(self) -> None:
         """As many rows as there are lines, and the last one in sight."""
         if self._laid is not None:
-            self.virtual_size = Size(self.size.width, len(self._laid.lines))
+            # what fits has the size of the widget: each change of it has the whole screen laid out again
+            self.virtual_size = Size(self.size.width, max(self.size.height, len(self._laid.lines)))
         if self.follows:
             self.scroll_end(animate=False)
 
@@ -175,7 +183,8 @@ class StoryText(ScrollView, can_focus=True):
             self.follows = at_end
 
     def render_line(self, y: int) -> Strip:
-        row, width, plain = y + self.scroll_offset.y, self.size.width, self.rich_style
+        row, width, plain = y + self.scroll_offset.y, self.size.width, self._plain or self.rich_style
+        self._plain = plain
         if self._laid is None or row >= len(self._laid.lines):
             return Strip.blank(width, plain)
         line = self._laid.lines[row]

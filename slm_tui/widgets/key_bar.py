@@ -61,6 +61,8 @@ class KeyBar(Widget):
         self.call_after_refresh(self._look)  # by then, the screen is made
 
     def _look(self) -> None:
+        if not self.is_attached:  # or gone again
+            return
         hints = self._found()
         if hints != self._hints:
             self._hints = hints

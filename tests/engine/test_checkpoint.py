@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from support import engine
 
 from engine.checkpoint import load_model, load_state, load_tokenizer, read_info
 from engine.contract.errors import UserError
@@ -21,13 +20,6 @@ from engine.session import data_of
 from engine.state import Progress, TrainingState
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture
-def trained(new_run: Callable[..., Run]) -> Run:
-    run = new_run("train.max_steps=8", "train.warmup_steps=0")
-    assert engine(run) == 0, run.log.read_text()
-    return run
 
 
 def fresh_state(run: Run) -> TrainingState:

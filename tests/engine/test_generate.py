@@ -14,7 +14,7 @@ from typing import IO, cast
 
 import pytest
 import torch
-from support import engine, stand_in, wait_for
+from support import stand_in, wait_for
 
 from engine.checkpoint import load_whole
 from engine.contract.events import EventWriter, Prepared, RunEnded, RunStarted
@@ -81,25 +81,6 @@ def generating(run: Run, *arguments: str) -> Iterator[Process]:
             assert cast(IO[bytes], process.stderr).read() == b""
         finally:
             process.kill()
-
-
-@pytest.fixture(scope="module")
-def trained_once(tmp_path_factory: pytest.TempPathFactory, tiny: str) -> Run:
-    from engine.contract.overrides import apply_overrides
-    from engine.contract.workspace import Workspace
-
-    run = Workspace(tmp_path_factory.mktemp("trained")).new_run("tiny")
-    run.experiment_file.write_text(apply_overrides(tiny, ["train.max_steps=8"]), encoding="utf-8")
-    assert engine(run) == 0, run.log.read_text()
-    return run
-
-
-@pytest.fixture
-def trained(trained_once: Run, new_run: Callable[..., Run]) -> Run:
-    """A run with checkpoints, of the test's own."""
-    run = new_run("train.max_steps=8")
-    shutil.copytree(trained_once.path, run.path, dirs_exist_ok=True)
-    return run
 
 
 def story_of(answers: list[AnyReply], sample: int = 0) -> str:

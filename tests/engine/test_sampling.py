@@ -47,7 +47,8 @@ def plain_distribution(logits: list[float], sampling: Sampling) -> list[float]:
             break
         nucleus[token], reached = share, reached + share
     kept = {token: share for token, share in nucleus.items() if share >= sampling.min_p * max(nucleus.values())}
-    return [shares(kept).get(token, 0.0) for token in range(len(logits))]
+    final = shares(kept)
+    return [final.get(token, 0.0) for token in range(len(logits))]
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from engine.contract.generation import Done, Generate, Loaded, decode_reply, enc
 from engine.contract.run import Run
 from engine.contract.workspace import Workspace
 from engine.data.batches import TokenFile, whole_split
-from engine.data.tokenizers import BYTE_LEVEL_PATTERN, EOT, Tokenizer, TokenizerConfig
+from engine.data.tokenizers import BYTE_LEVEL_PATTERN, EOT, BytePairTokenizer, Tokenizer, TokenizerConfig
 from engine.decoding import lay_out
 from engine.evaluate import mean_loss
 from engine.model import GPT
@@ -175,7 +175,7 @@ def bytes_tokenizer(vocab_size: int) -> Tokenizer:
     tokens += [bytes([byte, first, second]) for byte in range(1) for first in range(256) for second in range(256)]
     ranks = {token: rank for rank, token in enumerate(tokens[: vocab_size - 1])}
     config = TokenizerConfig("byte_bpe", BYTE_LEVEL_PATTERN, {EOT: vocab_size - 1}, None, vocab_size)
-    return Tokenizer(config, ranks)
+    return BytePairTokenizer(config, ranks)
 
 
 def print_process(model: GPT, rounds: int) -> None:

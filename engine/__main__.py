@@ -2,12 +2,15 @@
 
     python -m engine train RUN_DIRECTORY [--resume]
     python -m engine prepare NAME [--workspace DIR] [--set TABLE.KEY=VALUE]
+    python -m engine tokenize NAME [--workspace DIR] [--set TABLE.KEY=VALUE] [--text TEXT]
     python -m engine evaluate RUN_DIRECTORY [--checkpoint best|last] [--device DEVICE]
     python -m engine generate RUN_DIRECTORY [--checkpoint best|last] [--device DEVICE] [--quantize int8]
+    python -m engine export RUN_DIRECTORY --format FORMAT --output PATH [--checkpoint best|last]
+    python -m engine import FILE --experiment NAME [--workspace DIR] [--set TABLE.KEY=VALUE] [--tokenizer FOLDER]
     python -m engine doctor
 
-`prepare` and `evaluate` print events, `generate` replies, `doctor` one JSON document. A person's mistake is
-told on stderr, with exit code 2.
+`prepare`, `tokenize`, `evaluate`, `export` and `import` print events, `generate` replies, `doctor` one JSON document.
+A person's mistake is told on stderr, with exit code 2.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from pathlib import Path
 
 from engine.contract import events
 from engine.contract.errors import UserError
+from engine.contract.experiment import Experiment
 from engine.contract.loading import parse_experiment, read_text
 from engine.contract.overrides import apply_overrides
 from engine.contract.run import Run
@@ -48,12 +52,16 @@ def prepare(arguments: argparse.Namespace) -> int:
     from engine.data.prepare import prepare as prepare_data
     from engine.session import prepared_event
 
-    workspace = Workspace.at(arguments.workspace)
-    path = workspace.experiment_file(arguments.name)
-    experiment = parse_experiment(apply_overrides(read_text(path), arguments.set), source=str(path))
-    mirror = os.environ.get(MIRROR_VARIABLE)
-    data = prepare_data(arguments.name, experiment, workspace, Path(mirror) if mirror else None, print_event)
-    print_event(prepared_event(data))
+    workspace, experiment, mirror = _experiment(arguments)
+    print_event(prepared_event(prepare_data(arguments.name, experiment, workspace, mirror, print_event)))
+    return 0
+
+
+def tokenize(arguments: argparse.Namespace) -> int:
+    from engine.data.tokenizing import tokenized
+
+    workspace, experiment, mirror = _experiment(arguments)
+    print_event(tokenized(experiment, workspace, mirror, arguments.text, print_event))
     return 0
 
 
@@ -71,11 +79,38 @@ def generate(arguments: argparse.Namespace) -> int:
     return serve(Run(arguments.run.resolve()), arguments.checkpoint, arguments.device, arguments.quantize)
 
 
+def export(arguments: argparse.Namespace) -> int:
+    from engine.interop.exporting import export as export_run
+
+    run = Run(arguments.run.resolve())
+    print_event(export_run(run, arguments.checkpoint, arguments.format, arguments.output))
+    return 0
+
+
+def import_(arguments: argparse.Namespace) -> int:
+    from engine.interop.importing import import_weights
+
+    workspace, mirror = Workspace.at(arguments.workspace), os.environ.get(MIRROR_VARIABLE)
+    folder = Path(mirror) if mirror else None
+    name, overrides = arguments.experiment, arguments.set
+    print_event(import_weights(arguments.file, name, workspace, overrides, arguments.tokenizer, folder))
+    return 0
+
+
 def doctor(arguments: argparse.Namespace) -> int:
     from engine.device import describe
 
     print(json.dumps(describe()))
     return 0
+
+
+def _experiment(arguments: argparse.Namespace) -> tuple[Workspace, Experiment, Path | None]:
+    """The workspace, the experiment that the arguments name, and the mirror."""
+    workspace = Workspace.at(arguments.workspace)
+    path = workspace.experiment_file(arguments.name)
+    experiment = parse_experiment(apply_overrides(read_text(path), arguments.set), source=str(path))
+    mirror = os.environ.get(MIRROR_VARIABLE)
+    return workspace, experiment, Path(mirror) if mirror else None
 
 
 def print_event(event: events.Event) -> None:
@@ -95,16 +130,29 @@ def _parser() -> argparse.ArgumentParser:
     training = add("train", train)
     training.add_argument("run", type=Path, help="the run's directory")
     training.add_argument("--resume", action="store_true", help="go on from checkpoints/last")
-    preparing = add("prepare", prepare)
-    preparing.add_argument("name", help="the experiment's name")
-    preparing.add_argument("--workspace", type=Path)
-    preparing.add_argument("--set", action="append", default=[], metavar="TABLE.KEY=VALUE")
+    for name, function in (("prepare", prepare), ("tokenize", tokenize)):
+        preparing = add(name, function)
+        preparing.add_argument("name", help="the experiment's name")
+        preparing.add_argument("--workspace", type=Path)
+        preparing.add_argument("--set", action="append", default=[], metavar="TABLE.KEY=VALUE")
+    commands.choices["tokenize"].add_argument("--text", help="cut this instead of stories of the corpus")
     for name, function in (("evaluate", evaluate), ("generate", generate)):
         reading = add(name, function)
         reading.add_argument("run", type=Path, help="the run's directory")
         reading.add_argument("--checkpoint", choices=("best", "last"), default="best")
         reading.add_argument("--device", default="auto")
     commands.choices["generate"].add_argument("--quantize", choices=("int8",))
+    exporting = add("export", export)
+    exporting.add_argument("run", type=Path, help="the run's directory")
+    exporting.add_argument("--format", choices=("huggingface", "nanogpt", "gguf", "csv", "tensorboard"), required=True)
+    exporting.add_argument("--output", type=Path, required=True)
+    exporting.add_argument("--checkpoint", choices=("best", "last"), default="best")
+    importing = add("import", import_)
+    importing.add_argument("file", type=Path, help="weights, or a Hugging Face folder")
+    importing.add_argument("--experiment", required=True, help="the experiment's name")
+    importing.add_argument("--workspace", type=Path)
+    importing.add_argument("--set", action="append", default=[], metavar="TABLE.KEY=VALUE")
+    importing.add_argument("--tokenizer", type=Path, help="a folder with a tokenizer")
     add("doctor", doctor)
     return parser
 

@@ -17,6 +17,7 @@ import msgspec
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from engine.contract.errors import UserError
 from engine.contract.experiment import Model
@@ -53,8 +54,7 @@ def save_checkpoint(run: Run, kind: Kind, state: TrainingState, model: Model, da
     directory = run.checkpoints / kind
     try:
         with replaced_directory(directory) as new:
-            save_file(state.model.state_dict(), new / "model.safetensors")
-            (new / "config.json").write_bytes(msgspec.json.format(msgspec.json.encode(info)))
+            write_model(new, state.model.state_dict(), info)
             shutil.copytree(data.directory / "tokenizer", new / "tokenizer")
             if kind == "last":
                 torch.save(state.state_dict(), new / "trainer.pt")
@@ -62,6 +62,12 @@ def save_checkpoint(run: Run, kind: Kind, state: TrainingState, model: Model, da
         kept = f"the one before is kept in {directory}" if directory.exists() else "there is none yet"
         raise UserError(f"the checkpoint of step {progress.step} could not be written ({error}); {kept}") from error
     return directory
+
+
+def write_model(directory: Path, weights: dict[str, Tensor], info: CheckpointInfo) -> None:
+    """Write a checkpoint's weights and what they are into `directory`."""
+    save_file(weights, directory / "model.safetensors")
+    (directory / "config.json").write_bytes(msgspec.json.format(msgspec.json.encode(info)))
 
 
 class NoCheckpoint(UserError):

@@ -10,7 +10,18 @@ from typing import Annotated
 
 import typer
 
-from slm_tui.commands import comparing, files, looking, machine, measuring, running, stories
+from slm_tui.commands import (
+    comparing,
+    exchanging,
+    files,
+    looking,
+    machine,
+    measuring,
+    plotting,
+    running,
+    stories,
+    tokenizing,
+)
 
 app = typer.Typer(
     name="slm-tui",
@@ -27,9 +38,14 @@ for name, function in (  # in the order of the help
     ("runs", looking.runs),
     ("show", looking.show),
     ("compare", comparing.compare),
+    ("plot", plotting.plot),
+    ("report", plotting.report),
     ("generate", stories.generate),
     ("evaluate", measuring.evaluate),
     ("prepare", measuring.prepare),
+    ("tokenizer", tokenizing.tokenizer),
+    ("export", exchanging.export),
+    ("import", exchanging.import_),
     ("validate", files.validate),
     ("init", files.init),
     ("new", files.new),

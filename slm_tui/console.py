@@ -195,7 +195,8 @@ def queue_line(run: Run, event: events.Queued) -> str:
 def phase_line(event: Prepare) -> str:
     """'training the tokenizer: 1,200 of 20,000'."""
     done = f"{count(event.done)} of {count(event.total)}" if event.total else count(event.done)
-    return f"{one_line(event.phase)}: {done}" if event.done else one_line(event.phase)
+    left = f", {duration(event.seconds_left)} left" if event.seconds_left is not None else ""
+    return f"{one_line(event.phase)}: {done}{left}" if event.done else one_line(event.phase)
 
 
 def step_line(progress: Progress, event: events.Step) -> str:
@@ -252,8 +253,9 @@ def _preparing(progress: Progress) -> RenderableType:
 
 
 def preparation_bar(event: Prepare) -> RenderableType:
-    """Phase, bar and count in a line."""
+    """Phase, bar, count and time left in a line."""
     done = count(event.done) + (f" / {count(event.total)}" if event.total else "")
+    done += f"  {duration(event.seconds_left)} left" if event.seconds_left is not None else ""
     return _bar(one_line(event.phase), event.done, event.total, done if event.done else "")
 
 

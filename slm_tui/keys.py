@@ -161,6 +161,7 @@ KEYS: dict[str, Sequence[Key]] = {
         Key("1", "pane(1)", "charts", "The curves.", shown=False),
         Key("2", "pane(2)", "results", "The table of results.", shown=False),
         Key("3", "pane(3)", "differences", "The keys in which the runs differ.", shown=False),
+        Key("4", "pane(4)", "reference", "The figures of the reference's notebooks, beside ours.", shown=False),
         Key("enter", "open", "open", "Open the run under the cursor of the results.", shown=False),
         Key("m", "metric", "metric", "Chart the next metric: loss, perplexity, learning rate and so on."),
         Key("x,delete", "unmark", "drop", "Take the run under the cursor out of the comparison."),

@@ -37,8 +37,8 @@ def _tokenizer(tokenizer: Tokenizer) -> Found:
         yield "vocab_size", 'is missing: kind = "byte_bpe" wants the number of entries to train'
     if tokenizer.kind == "gpt2" and tokenizer.vocab_size not in (None, GPT2_VOCAB_SIZE):
         yield "vocab_size", f"= {tokenizer.vocab_size}: GPT-2's vocabulary has {GPT2_VOCAB_SIZE}; leave it out"
-    if tokenizer.kind == "huggingface":
-        yield "kind", '= "huggingface": this version has "gpt2" and "byte_bpe" only'
+    if tokenizer.kind == "huggingface" and not tokenizer.name:
+        yield "name", 'is missing: kind = "huggingface" wants OWNER/NAME of a model on the hub, or a folder'
 
 
 def _model(model: Model) -> Found:

@@ -14,7 +14,10 @@ FP32 = 4  # bytes
 
 
 def vocab_size(tokenizer: Tokenizer) -> int:
-    """Entries of the vocabulary as asked for; a byte_bpe trained on little text may come out smaller."""
+    """Entries of the vocabulary as asked for; a byte_bpe trained on little text may come out smaller.
+
+    A huggingface tokenizer whose file does not say is taken to be as large as GPT-2's.
+    """
     return tokenizer.vocab_size or GPT2_VOCAB_SIZE
 
 

@@ -14,7 +14,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -51,11 +51,12 @@ class Queued(Event):
 
 
 class Prepare(Event):
-    """Progress of preparing the data; `total` is None where it cannot be known."""
+    """Progress of preparing the data; `total` and `seconds_left` (of this phase) are None where not known."""
 
     phase: str
     done: Int64
     total: Int64 | None = None
+    seconds_left: float | None = None
 
 
 class Prepared(Event):
@@ -147,6 +148,53 @@ class Evaluated(Event):
     tokens: Int64  # predicted
 
 
+class Piece(msgspec.Struct, frozen=True):
+    """A token of a text, and what it stands for there; `text` is "" where it is a part of a character only."""
+
+    id: int
+    text: str
+    bytes: str  # hexadecimal
+
+
+class Tokenized(Event):
+    """How a tokenizer cuts a text: what `python -m engine tokenize` prints at its end. Sizes are of the whole text."""
+
+    tokenizer: str
+    vocab_size: Int64
+    stories: Int64 | None  # None where the text was given
+    characters: Int64
+    bytes: Int64  # UTF-8
+    words: Int64  # between white space
+    tokens: Int64
+    pieces: list[Piece]  # of the text's beginning
+
+
+class Exported(Event):
+    """What `python -m engine export` prints at its end: the weights, or else the metrics, are at `output`."""
+
+    run: str
+    format: str
+    output: str
+    checkpoint: Literal["best", "last"] | None = None
+    step: Int64 | None = None
+    parameters: Int64 | None = None
+    points: Int64 | None = None  # of metrics
+    notes: list[str] = []  # for the person to know
+
+
+class Imported(Event):
+    """What `python -m engine import` prints at its end."""
+
+    run: str  # its directory
+    file: str  # the experiment's
+    written: bool  # and whether that was written now
+    step: Int64
+    parameters: Int64
+    vocab_size: Int64
+    model: dict[str, Any]  # [model]
+    notes: list[str]  # for the person to know
+
+
 AnyEvent = (
     Queued
     | RunStarted
@@ -161,6 +209,9 @@ AnyEvent = (
     | Warning
     | RunEnded
     | Evaluated
+    | Tokenized
+    | Exported
+    | Imported
 )
 Emit = Callable[[Event], None]
 Known = TypeVar("Known", bound=Event)

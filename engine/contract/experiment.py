@@ -56,6 +56,12 @@ class Data(Table, frozen=True):
     ] = ()
     text_column: Annotated[str, Meta(description="column or key that holds the story")] = "text"
     document_separator: Annotated[str, Meta(min_length=1, description="between stories in txt files")] = "<|endoftext|>"
+    repair_mojibake: Annotated[
+        bool, Meta(description="repair text that was once decoded wrongly, such as â€œ for “")
+    ] = False
+    normalization: Annotated[
+        Literal["NFC", "NFD", "NFKC", "NFKD"] | None, Meta(description="Unicode normal form of the stories")
+    ] = None
     val_fraction: Annotated[
         float, Meta(gt=0, lt=1, description="of the stories, where there is no validation split")
     ] = 0.1
@@ -68,9 +74,15 @@ class Tokenizer(Table, frozen=True):
     """Text to token ids."""
 
     kind: Literal["gpt2", "byte_bpe", "huggingface"]
-    vocab_size: Annotated[VocabSize | None, Meta(description="byte_bpe: entries to train, end-of-text included")] = None
+    vocab_size: Annotated[
+        VocabSize | None,
+        Meta(description="byte_bpe: entries to train, end-of-text included; huggingface: its entries, for estimates"),
+    ] = None
     min_frequency: Annotated[Count, Meta(description="byte_bpe: rarest pair that is merged")] = 2
     name: Annotated[str | None, Meta(description="huggingface: model on the hub or a folder")] = None
+    end_of_text: Annotated[
+        str | None, Meta(description="huggingface: the token between stories; by default the tokenizer's own eos_token")
+    ] = None
 
 
 class Model(Table, frozen=True):

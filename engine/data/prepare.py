@@ -6,6 +6,8 @@ data/NAME-HASH/    HASH is over everything that shaped the tokens, so experiment
     train.bin val.bin   uint16 or uint32, end-of-text after every story
     tokenizer/          trained on the training split only
     manifest.json       written last
+
+data/.HASH.part/   what a preparation that was killed or interrupted has done; the next one goes on from there
 """
 
 from __future__ import annotations
@@ -15,19 +17,15 @@ import hashlib
 import itertools
 import json
 import math
-import os
 import shutil
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import msgspec
-import numpy.typing as npt
 from filelock import FileLock, Timeout
 
 from engine.contract.errors import UserError
@@ -39,21 +37,10 @@ from engine.contract.workspace import Workspace
 from engine.data.locate import DISK_FULL
 from engine.data.progress import Progress
 from engine.data.sources import Source, Splits, open_source
+from engine.data.token_files import SplitManifest, remove_journal, write_tokens
 from engine.data.tokenizers import TRAINING_CHARACTERS, Tokenizer, gpt2, train_byte_bpe
 
-FORMAT = 1  # goes up when the same texts and tables would give other files
-BLOCK = 500_000  # characters that one thread tokenizes at a time
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-
-class SplitManifest(msgspec.Struct, frozen=True):
-    """What one .bin file holds. Bits per byte = loss in nats × tokens / (bytes × ln 2)."""
-
-    stories: int
-    tokens: int  # end-of-text tokens included
-    bytes: int  # UTF-8 of the original text, without end-of-text
+FORMAT = 2  # goes up when the same texts and tables would give other files
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -109,41 +96,106 @@ class PreparedData:
 def prepare(name: str, experiment: Experiment, workspace: Workspace, mirror: Path | None, emit: Emit) -> PreparedData:
     """The data of the experiment `name`, from an earlier preparation if there is one alike, or else made now.
 
-    A second preparation of the same data waits for the first. Memory stays bounded whatever the corpus' size,
-    but for some 20 bytes a row while the split is made.
+    A second preparation of the same data waits for the first, and one that was killed is gone on with. Memory stays
+    bounded whatever the corpus' size, but for some 20 bytes a row while the split is made.
 
     Raises:
         UserError: the data cannot be found, read or written, or is too small.
     """
-    with _write_errors_explained(workspace):
-        source = open_source(experiment.data, workspace, mirror, emit)
-        key = _key(source, experiment)
-        digest = hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=6).hexdigest()
-        workspace.data.mkdir(parents=True, exist_ok=True)
-        with _locked(workspace.data / f".{digest}.lock", emit):
-            prepared = _find(workspace, digest)
-            if prepared is None:
-                directory = workspace.data / f"{name}-{digest}"
+    with _reserved(experiment, workspace, mirror, emit) as place:
+        prepared = _find(workspace, place.digest)
+        if prepared is None:
+            directory = workspace.data / f"{name}-{place.digest}"
+            with _kept_if_interrupted(place.part):
+                _write(place, emit)
                 with replaced_directory(directory) as new:
-                    splits = source.divide(emit)
-                    tokenizer, warnings = _make_tokenizer(experiment.tokenizer, splits, workspace, mirror, emit)
-                    _write(new, key, splits, tokenizer, warnings, emit)
-                prepared = replace(PreparedData.load(directory), cached=False)
+                    for item in place.part.iterdir():
+                        item.rename(new / item.name)
+            prepared = replace(PreparedData.load(directory), cached=False)
     for message in prepared.manifest.warnings:
         emit(Warning(message=message))
     return prepared
 
 
-def _key(source: Source, experiment: Experiment) -> dict[str, Any]:
-    """Everything that shapes the tokens."""
-    data = experiment.data
+def trained_tokenizer(experiment: Experiment, workspace: Workspace, mirror: Path | None, emit: Emit) -> Tokenizer:
+    """The byte-level BPE of an experiment: of its prepared data, or trained now and kept for its preparation.
+
+    Raises:
+        UserError: as `prepare`.
+    """
+    with _reserved(experiment, workspace, mirror, emit) as place:
+        prepared = _find(workspace, place.digest)
+        if prepared is not None:
+            return prepared.tokenizer()
+        with _kept_if_interrupted(place.part):
+            return _kept_tokenizer(place, None, emit)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where data is prepared, and of what."""
+
+    source: Source
+    tokenizer: Callable[[], Tokenizer | None]  # None where it is trained on the source
+    table: TokenizerTable
+    key: dict[str, Any]
+    digest: str
+    part: Path  # the directory of what is not whole yet
+
+
+@contextmanager
+def _reserved(experiment: Experiment, workspace: Workspace, mirror: Path | None, emit: Emit) -> Iterator[_Place]:
+    """The place of the experiment's data, for this process alone."""
+    with _write_errors_explained(workspace):
+        source = open_source(experiment.data, workspace, mirror, emit)
+        # only what has no fixed vocabulary: prepared data is found without the files of GPT-2's tokenizer
+        named = experiment.tokenizer.kind == "huggingface"
+        opened = open_tokenizer(experiment.tokenizer, workspace, mirror) if named else None
+        key = _key(source, experiment, opened)
+        digest = hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=6).hexdigest()
+        workspace.data.mkdir(parents=True, exist_ok=True)
+        with _locked(workspace.data / f".{digest}.lock", emit):
+            part = workspace.data / f".{digest}.part"
+            yield _Place(
+                source,
+                lambda: opened or open_tokenizer(experiment.tokenizer, workspace, mirror),
+                experiment.tokenizer,
+                key,
+                digest,
+                part,
+            )
+
+
+def open_tokenizer(table: TokenizerTable, workspace: Workspace, mirror: Path | None) -> Tokenizer | None:
+    """The tokenizer that `[tokenizer]` names; None where it is to be trained.
+
+    Raises:
+        UserError: it cannot be found or read.
+    """
+    if table.kind == "byte_bpe":
+        return None
+    if table.kind == "gpt2":
+        return gpt2(workspace.data / "downloads" / "tiktoken", mirror)
+    from engine.data.huggingface import open_tokenizer
+
+    return open_tokenizer(table, mirror, workspace.root)
+
+
+def _key(source: Source, experiment: Experiment, opened: Tokenizer | None) -> dict[str, Any]:
+    """Everything that shapes the tokens. What an older version had no key for is only there where it is used."""
+    data, tokenizer = experiment.data, experiment.tokenizer
     split = {"val_fraction": data.val_fraction, "split_seed": data.split_seed} if source.val_rows is None else {}
+    fields = ("kind", "vocab_size", "min_frequency", "name")
+    named: dict[str, Any] = {field: getattr(tokenizer, field) for field in fields}
+    if opened is not None:  # by what it is, wherever it stands
+        named = {"kind": tokenizer.kind, "fingerprint": opened.fingerprint()}
     return {
         "format": FORMAT,
         "source": source.fingerprint,
         "fraction": data.fraction,
         **split,
-        "tokenizer": msgspec.to_builtins(experiment.tokenizer),
+        **{key: value for key in ("repair_mojibake", "normalization") if (value := getattr(data, key))},
+        "tokenizer": named,
     }
 
 
@@ -157,89 +209,75 @@ def _find(workspace: Workspace, digest: str) -> PreparedData | None:
     return None
 
 
-def _make_tokenizer(
-    table: TokenizerTable, splits: Splits, workspace: Workspace, mirror: Path | None, emit: Emit
-) -> tuple[Tokenizer, list[str]]:
-    """The tokenizer that `[tokenizer]` wants, and what its user should know of it."""
-    if table.kind == "gpt2":
-        return gpt2(workspace.data / "downloads" / "tiktoken", mirror), []
-    if table.kind != "byte_bpe" or table.vocab_size is None:
-        raise UserError(f'tokenizer.kind = "{table.kind}": cannot be prepared; wants "gpt2" or "byte_bpe"')
+@contextmanager
+def _kept_if_interrupted(part: Path) -> Iterator[None]:
+    """Removes `part` once it is empty and after an error; what was interrupted or killed stays, to be gone on with."""
+    part.mkdir(exist_ok=True)
+    try:
+        yield
+    except Exception:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    finally:
+        with suppress(OSError):  # it holds something, or is gone already
+            part.rmdir()
+
+
+def _kept_tokenizer(place: _Place, splits: Splits | None, emit: Emit) -> Tokenizer:
+    """The tokenizer in `part`, or a new one, which is saved there."""
+    saved = place.part / "tokenizer"
+    if saved.is_dir():
+        with suppress(UserError):  # damaged by hand
+            return Tokenizer.load(saved)
+    tokenizer = place.tokenizer() or _trained(place, splits or place.source.divide(emit), emit)
+    with replaced_directory(saved) as new:
+        tokenizer.save(new)
+    return tokenizer
+
+
+def _trained(place: _Place, splits: Splits, emit: Emit) -> Tokenizer:
+    assert place.table.vocab_size is not None, "the experiment was checked"
     progress = Progress(emit, "train tokenizer", splits.train_count)
     step = math.ceil(splits.train_characters / TRAINING_CHARACTERS)  # from all over the split, not its first files
     stories = itertools.islice(progress.of(splits.train()), None, None, max(1, step))
-    tokenizer = train_byte_bpe(stories, table.vocab_size, table.min_frequency)
+    tokenizer = train_byte_bpe(stories, place.table.vocab_size, place.table.min_frequency)
     progress.finish()
-    if tokenizer.vocab_size == table.vocab_size:
-        return tokenizer, []
-    return tokenizer, [
-        f"tokenizer.vocab_size = {table.vocab_size:,}: the training stories give only {tokenizer.vocab_size:,} "
-        f"entries at min_frequency = {table.min_frequency}; the model gets that many"
-    ]
+    return tokenizer
 
 
-def _write(
-    new: Path, key: dict[str, Any], splits: Splits, tokenizer: Tokenizer, warnings: list[str], emit: Emit
-) -> None:
-    """Fill the directory `new`."""
+def _write(place: _Place, emit: Emit) -> None:
+    """Fill the directory `part`, which may hold some of it already."""
+    splits = place.source.divide(emit)
+    tokenizer = _kept_tokenizer(place, splits, emit)
     dtype: Literal["uint16", "uint32"] = "uint16" if tokenizer.vocab_size <= 2**16 else "uint32"
-    tokenizer.save(new / "tokenizer")
     progress = Progress(emit, "tokenize train", splits.train_count)
-    train = _write_tokens(new / "train.bin", progress.of(splits.train()), tokenizer, dtype)
+    train = write_tokens(place.part / "train.bin", progress.of(splits.train()), tokenizer, dtype)
     if not train.stories:
         why = f": all {splits.repeated:,} are validation stories too" if splits.repeated else ""
         raise UserError(f"data: the training split holds no story{why}")
     progress.finish()
     progress = Progress(emit, "tokenize validation", splits.val_count)
-    val = _write_tokens(new / "val.bin", progress.of(splits.validation()), tokenizer, dtype)
+    val = write_tokens(place.part / "val.bin", progress.of(splits.validation()), tokenizer, dtype)
     progress.finish()
-    if splits.repeated:
-        warnings = [*warnings, f"{splits.repeated:,} training stories left out: the validation split holds the same"]
+    for name in ("train.bin", "val.bin"):
+        remove_journal(place.part / name)
     created = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    manifest = Manifest(key, tokenizer.vocab_size, dtype, train, val, warnings, created)
-    (new / "manifest.json").write_bytes(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
+    warnings = _warnings(place.table, tokenizer, splits.repeated)
+    manifest = Manifest(place.key, tokenizer.vocab_size, dtype, train, val, warnings, created)
+    (place.part / "manifest.json").write_bytes(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
 
 
-def _write_tokens(path: Path, stories: Iterable[str], tokenizer: Tokenizer, dtype: str) -> SplitManifest:
-    """Tokenize on every core, a bounded number of blocks at a time."""
-
-    def encode(block: list[str]) -> tuple[npt.NDArray[Any], int, int]:
-        return tokenizer.encode_stories(block).astype(dtype), len(block), sum(len(s.encode()) for s in block)
-
-    story_count = token_count = byte_count = 0
-    with open(path, "wb") as file:
-        for ids, block_stories, block_bytes in _in_threads(encode, _blocks(stories)):
-            file.write(ids.data)
-            story_count += block_stories
-            token_count += len(ids)
-            byte_count += block_bytes
-    return SplitManifest(story_count, token_count, byte_count)
-
-
-def _blocks(stories: Iterable[str]) -> Iterator[list[str]]:
-    block: list[str] = []
-    characters = 0
-    for story in stories:
-        block.append(story)
-        characters += len(story)
-        if characters >= BLOCK:
-            yield block
-            block, characters = [], 0
-    if block:
-        yield block
-
-
-def _in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """`function` of each item, in order; at most two items a thread are under way."""
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    pending: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        for item in items:
-            pending.append(pool.submit(function, item))
-            if len(pending) == 2 * threads:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
+def _warnings(table: TokenizerTable, tokenizer: Tokenizer, repeated: int) -> list[str]:
+    """What the user should know of the data."""
+    warnings = []
+    if table.kind == "byte_bpe" and tokenizer.vocab_size != table.vocab_size:
+        warnings.append(
+            f"tokenizer.vocab_size = {table.vocab_size:,}: the training stories give only {tokenizer.vocab_size:,} "
+            f"entries at min_frequency = {table.min_frequency}; the model gets that many"
+        )
+    if repeated:
+        warnings.append(f"{repeated:,} training stories left out: the validation split holds the same")
+    return warnings
 
 
 @contextmanager

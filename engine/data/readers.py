@@ -12,6 +12,7 @@ import csv
 import gzip
 import hashlib
 import json
+import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from engine.contract.errors import UserError, nearest
 
 CHUNK = 1 << 20  # characters or bytes read at once
 LONGEST_STORY = 64 << 20  # characters; past it a separator or a closing quote is missing, and memory would go
+_SPACES_OF_A_BLANK_LINE = re.compile(r"(?<=\n)[ \t]+(?=\n)")
+_OUTER_BLANK_LINES = re.compile(r"\A(?:[ \t]*\n)+|\n\s*\Z")
 LISTS = ("texts", "data", "stories", "rows")  # where a json object may keep its list, beside the text column
 
 
@@ -114,10 +117,14 @@ def _read_csv(file: DataFile, column: str, _: str) -> Iterator[str]:
 
 
 def _read_txt(file: DataFile, _: str, separator: str) -> Iterator[str]:
+    blank_lines = separator.isspace()
     with file.open_text() as text:
         rest = ""
         while chunk := text.read(CHUNK):
-            *documents, rest = (rest + chunk).split(separator)
+            rest += chunk
+            if blank_lines:  # one that holds spaces looks as blank as any other
+                rest = _SPACES_OF_A_BLANK_LINE.sub("", rest)
+            *documents, rest = rest.split(separator)
             yield from _documents(documents)
             if len(rest) > LONGEST_STORY:
                 raise UserError(
@@ -129,8 +136,15 @@ def _read_txt(file: DataFile, _: str, separator: str) -> Iterator[str]:
 
 def _documents(documents: Iterable[str]) -> Iterator[str]:
     for document in documents:
-        if stripped := document.strip("\n"):
-            yield stripped
+        if trimmed := without_outer_blank_lines(document):
+            yield trimmed
+
+
+def without_outer_blank_lines(document: str) -> str:
+    """A story without the line breaks around its separators; the first line keeps its indentation."""
+    if not document or not (document[0].isspace() or document[-1].isspace()):
+        return document
+    return _OUTER_BLANK_LINES.sub("", document)
 
 
 def _read_jsonl(file: DataFile, column: str, _: str) -> Iterator[str]:

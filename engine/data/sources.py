@@ -14,17 +14,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
 
 from engine.contract.errors import UserError
-from engine.contract.events import Emit, Prepare
+from engine.contract.events import Emit
 from engine.contract.experiment import Data
 from engine.contract.workspace import Workspace
-from engine.data.locate import DISK_FULL, locate, without_network
+from engine.data.hub import HUB_ID, dataset_splits
+from engine.data.locate import locate
 from engine.data.progress import Progress
-from engine.data.readers import KINDS, DataFile, content_hash, missing_column
+from engine.data.readers import KINDS, DataFile, content_hash, missing_column, without_outer_blank_lines
+from engine.data.tidying import tidier
 from engine.data.tokenizers import EOT
 
 
@@ -58,21 +60,27 @@ class Source:
             val_count = _count(self.val_rows, emit)
             train = b"\1" * _part(count, self.data.fraction)
             val = b"\1" * _part(val_count, self.data.fraction)
-            return Splits(self.rows, train, self.val_rows, val, emit)
+            return Splits(self.rows, train, self.val_rows, val, emit, tidier(self.data))
         if count < 2:
             txt = any(name.endswith((".txt", ".txt.gz")) for name in self.data.files)
             hint = f'; data.document_separator = "{self.data.document_separator}" parts txt files' if txt else ""
             raise UserError(f"data: {count} story is too few, wants one to train and one to validate on{hint}")
         train, val = _train_test_split(count, self.data)
-        return Splits(self.rows, train, self.rows, val, emit)
+        return Splits(self.rows, train, self.rows, val, emit, tidier(self.data))
+
+    def stories(self) -> Iterator[str]:
+        """All stories, of both splits or of the training split where the source has two, in the source's order."""
+        return _stories(self.rows, tidier(self.data))
 
 
 class Splits:
     """The stories of both splits, in the order of the source. No story stands in both."""
 
-    def __init__(self, rows: Rows, train: bytes, val_rows: Rows, val: bytes, emit: Emit) -> None:
+    def __init__(
+        self, rows: Rows, train: bytes, val_rows: Rows, val: bytes, emit: Emit, tidy: Callable[[str], str]
+    ) -> None:
         """Read the validation stories. `train` and `val` hold a byte a row, 1 where it belongs to the split."""
-        self._rows, self._train, self._val_rows, self._val = rows, train, val_rows, val
+        self._rows, self._train, self._val_rows, self._val, self._tidy = rows, train, val_rows, val, tidy
         self.train_count, self.val_count = train.count(1), val.count(1)  # rows; stories are fewer or more
         self.repeated = 0  # training stories left out of the last pass, because they are validation stories too
         progress = Progress(emit, "read", self.val_count)
@@ -87,11 +95,11 @@ class Splits:
             raise UserError("data: the validation split holds no story; wants at least one")
 
     def validation(self) -> Iterator[str]:
-        return _stories(compress(self._val_rows, self._val))
+        return _stories(compress(self._val_rows, self._val), self._tidy)
 
     def train(self) -> Iterator[str]:
         self.repeated = 0
-        for story in _stories(compress(self._rows, self._train)):
+        for story in _stories(compress(self._rows, self._train), self._tidy):
             if _digest(story) in self._in_validation:
                 self.repeated += 1
             else:
@@ -191,14 +199,14 @@ class HubRows:
 def _hub(data: Data, mirror: Path | None, emit: Emit) -> Source:
     """The mirror's copy of the dataset, or else the hub's."""
     dataset = data.dataset or ""
-    if not re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", dataset):
+    if not re.fullmatch(HUB_ID, dataset):
         raise UserError(f'data.dataset = "{dataset}": wants OWNER/NAME of a dataset on the hub')
     folder = mirror / dataset if mirror is not None else None
     if folder is not None and folder.is_dir():
         splits: Mapping[str, Any] = _splits_in_folder(folder, data)
         rows_of: Callable[[Any, Data], FileRows | HubRows] = FileRows
     else:
-        splits, rows_of = _splits_on_hub(dataset, data.config, folder, emit), HubRows
+        splits, rows_of = dataset_splits(dataset, data.config, folder, emit), HubRows
     for key, split in (("train_split", data.train_split), ("val_split", data.val_split)):
         if split not in splits and (split or key == "train_split"):
             hint = '; val_split = "" makes one by val_fraction' if key == "val_split" else ""
@@ -235,23 +243,6 @@ def _split_named(path: Path, data: Data) -> str:
     return named[0] if named else "train"
 
 
-def _splits_on_hub(dataset: str, config: str | None, folder: Path | None, emit: Emit) -> Mapping[str, Any]:
-    import datasets  # takes a second and more
-
-    emit(Prepare(phase="download", done=0))
-    datasets.disable_progress_bars()
-    try:
-        # not streamed: each pass would download everything again, where the copy on disk is memory-mapped
-        return cast(Mapping[str, Any], datasets.load_dataset(dataset, config))
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        if isinstance(error, OSError) and error.errno in DISK_FULL:
-            raise
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        looked_in = f", nor is {folder} there" if folder is not None else ""
-        how = without_network(f"hf download {dataset} --repo-type dataset --local-dir DIR/{dataset}")
-        raise UserError(f'data.dataset = "{dataset}": {reason}{looked_in}\n{how}') from None
-
-
 def _train_test_split(count: int, data: Data) -> tuple[bytes, bytes]:
     """Which rows are in the training and in the validation split, a byte a row.
 
@@ -277,10 +268,10 @@ def _count(rows: Rows, emit: Emit) -> int:
     return progress.done
 
 
-def _stories(texts: Iterable[str]) -> Iterator[str]:
+def _stories(texts: Iterable[str], tidy: Callable[[str], str]) -> Iterator[str]:
     """The stories in the texts: none in an empty one, several where end-of-text stands between them."""
-    for text in texts:
-        parts = [text] if EOT not in text else [part.strip("\n") for part in text.split(EOT)]
+    for text in map(tidy, texts):
+        parts = [text] if EOT not in text else map(without_outer_blank_lines, text.split(EOT))
         yield from (part for part in parts if part and not part.isspace())
 
 

@@ -1,7 +1,7 @@
 """Text to token ids and back: GPT-2's byte-pair encoding, or one trained on the corpus at hand.
 
 Both run on tiktoken's engine, which encodes four times as fast as the `tokenizers` library; the latter trains.
-A saved tokenizer is two small files that need no network.
+Tokenizers of the hub are in `huggingface.py`. A saved tokenizer is two files that need no network.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import hashlib
 import itertools
 import os
 import unicodedata
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -24,6 +25,7 @@ import tiktoken
 from engine.contract.errors import UserError
 from engine.contract.files import replace_file
 
+CONFIG = "tokenizer_config.json"  # of a saved tokenizer: which kind it is, and what its other file does not say
 EOT = "<|endoftext|>"  # after every story; generation starts from it
 # Characters that byte-level BPE learns from: half a minute on two cores. Its memory grows with the distinct words in
 # them, and more text hardly changes the merges.
@@ -45,8 +47,66 @@ class TokenizerConfig(msgspec.Struct, frozen=True):
     vocab_size: int
 
 
-class Tokenizer:
-    """Token ids of a text and the text of token ids; the same class for every kind."""
+class Tokenizer(ABC):
+    """Token ids of a text and the text of token ids."""
+
+    vocab_size: int
+    eot_id: int  # of the end-of-text token
+
+    @abstractmethod
+    def encode(self, text: str) -> list[int]:
+        """The ids of `text`; the end-of-text token's name in it is plain text."""
+
+    @abstractmethod
+    def encode_stories(self, stories: Sequence[str]) -> npt.NDArray[np.uint32]:
+        """The ids of all stories, end-of-text after each and nowhere else, as one array. Releases the GIL."""
+
+    @abstractmethod
+    def token_bytes(self, token: int) -> bytes:
+        """The bytes that one token stands for within a text."""
+
+    @abstractmethod
+    def save(self, directory: Path) -> None:
+        """Write all that `load` needs."""
+
+    def fingerprint(self) -> str:
+        """Changes when any text's ids may; "" where the kind of tokenizer alone says it all."""
+        return ""
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of `ids`; bytes that are no UTF-8 become U+FFFD."""
+        return self.decode_bytes(ids).decode("utf-8", errors="replace")
+
+    def decode_bytes(self, ids: Sequence[int]) -> bytes:
+        """The bytes of `ids`."""
+        return b"".join(map(self.token_bytes, ids))
+
+    @staticmethod
+    def load(directory: Path) -> Tokenizer:
+        """What `save` wrote, of whatever kind.
+
+        Raises:
+            UserError: a file is missing or damaged.
+        """
+        try:
+            config = (directory / CONFIG).read_bytes()
+            if msgspec.json.decode(config, type=_Kind).kind == "huggingface":
+                from engine.data.huggingface import HuggingFaceTokenizer
+
+                return HuggingFaceTokenizer.read(directory)
+            return BytePairTokenizer.read(directory)
+        except FileNotFoundError as error:
+            raise UserError(f"{error.filename}: does not exist") from None
+        except (msgspec.MsgspecError, ValueError, KeyError, AssertionError) as error:
+            raise UserError(f"{directory}: is no whole tokenizer: {error}") from None
+
+
+class _Kind(msgspec.Struct, frozen=True):
+    kind: str
+
+
+class BytePairTokenizer(Tokenizer):
+    """Byte-level byte-pair encoding, on tiktoken's engine."""
 
     def __init__(self, config: TokenizerConfig, ranks: dict[bytes, int]) -> None:
         """`ranks`: the id of each token's bytes; of two possible merges the one with the lower id comes first."""
@@ -63,11 +123,9 @@ class Tokenizer:
         )
 
     def encode(self, text: str) -> list[int]:
-        """The ids of `text`; "<|endoftext|>" in it is plain text."""
         return self._encoding.encode_ordinary(self._normalized(text))
 
     def encode_stories(self, stories: Sequence[str]) -> npt.NDArray[np.uint32]:
-        """The ids of all stories, end-of-text after each, as one array. Releases the GIL."""
         texts = [self._normalized(story) for story in stories]
         joined = "".join(text + EOT for text in texts)
         if joined.count(EOT) == len(texts):
@@ -76,16 +134,10 @@ class Tokenizer:
         ids = [[*self._encoding.encode_ordinary(text), self.eot_id] for text in texts]
         return np.fromiter(itertools.chain.from_iterable(ids), dtype=np.uint32)
 
-    def decode(self, ids: Sequence[int]) -> str:
-        """The text of `ids`; bytes that are no UTF-8 become U+FFFD."""
-        return self.decode_bytes(ids).decode("utf-8", errors="replace")
-
     def decode_bytes(self, ids: Sequence[int]) -> bytes:
-        """The bytes of `ids`."""
         return self._encoding.decode_bytes(ids)
 
     def token_bytes(self, token: int) -> bytes:
-        """The bytes of one token."""
         return self._encoding.decode_single_token_bytes(token)
 
     def save(self, directory: Path) -> None:
@@ -94,32 +146,22 @@ class Tokenizer:
         lines = (base64.b64encode(token) + b" %d\n" % rank for token, rank in self._ranks.items())
         (directory / "vocab.tiktoken").write_bytes(b"".join(lines))
         config = msgspec.json.format(msgspec.json.encode(self.config))
-        (directory / "tokenizer_config.json").write_bytes(config + b"\n")
+        (directory / CONFIG).write_bytes(config + b"\n")
 
     @classmethod
-    def load(cls, directory: Path) -> Tokenizer:
-        """What `save` wrote.
-
-        Raises:
-            UserError: a file is missing or damaged.
-        """
-        try:
-            config = (directory / "tokenizer_config.json").read_bytes()
-            lines = (directory / "vocab.tiktoken").read_bytes().splitlines()
-            pairs = (line.split() for line in lines)
-            ranks = {base64.b64decode(token): int(rank) for token, rank in pairs}
-            return cls(msgspec.json.decode(config, type=TokenizerConfig), ranks)
-        except FileNotFoundError as error:
-            raise UserError(f"{error.filename}: does not exist") from None
-        except (msgspec.MsgspecError, ValueError, KeyError, AssertionError) as error:
-            raise UserError(f"{directory}: is no whole tokenizer: {error}") from None
+    def read(cls, directory: Path) -> BytePairTokenizer:
+        """What `save` wrote; an OSError or a ValueError where a file is missing or damaged."""
+        config = msgspec.json.decode((directory / CONFIG).read_bytes(), type=TokenizerConfig)
+        lines = (directory / "vocab.tiktoken").read_bytes().splitlines()
+        pairs = (line.split() for line in lines)
+        return cls(config, {base64.b64decode(token): int(rank) for token, rank in pairs})
 
     def _normalized(self, text: str) -> str:
         normalization = self.config.normalization
         return unicodedata.normalize(normalization, text) if normalization else text
 
 
-def gpt2(cache: Path, mirror: Path | None) -> Tokenizer:
+def gpt2(cache: Path, mirror: Path | None) -> BytePairTokenizer:
     """GPT-2's tokenizer, 50,257 entries.
 
     Its files come from `mirror`/tiktoken, or else from the network, and stay in `cache`. tiktoken deletes files
@@ -144,10 +186,10 @@ def gpt2(cache: Path, mirror: Path | None) -> Tokenizer:
             "then copy DIR here and set SLM_DATA_MIRROR=DIR (or --mirror DIR)"
         ) from None
     config = TokenizerConfig("gpt2", encoding._pat_str, dict(encoding._special_tokens), None, encoding.n_vocab)
-    return Tokenizer(config, encoding._mergeable_ranks)
+    return BytePairTokenizer(config, encoding._mergeable_ranks)
 
 
-def train_byte_bpe(stories: Iterable[str], vocab_size: int, min_frequency: int) -> Tokenizer:
+def train_byte_bpe(stories: Iterable[str], vocab_size: int, min_frequency: int) -> BytePairTokenizer:
     """Byte-level BPE trained on `stories`, of at most `vocab_size` entries: end-of-text, 256 bytes, then merges.
 
     Learns from the first TRAINING_CHARACTERS. Texts are NFKC-normalized, and no space is put before them.
@@ -168,11 +210,11 @@ def train_byte_bpe(stories: Iterable[str], vocab_size: int, min_frequency: int) 
     trainable.train_from_iterator(normalized, trainer)
     vocabulary = trainable.get_vocab()
     special_tokens = {EOT: vocabulary.pop(EOT)}
-    byte_of = _byte_of_letter()
+    byte_of = byte_of_letter()
     by_id = sorted(vocabulary.items(), key=lambda entry: entry[1])
     ranks = {bytes(byte_of[letter] for letter in token): rank for token, rank in by_id}
     size = len(ranks) + len(special_tokens)
-    return Tokenizer(TokenizerConfig("byte_bpe", BYTE_LEVEL_PATTERN, special_tokens, "NFKC", size), ranks)
+    return BytePairTokenizer(TokenizerConfig("byte_bpe", BYTE_LEVEL_PATTERN, special_tokens, "NFKC", size), ranks)
 
 
 def _first(stories: Iterable[str], characters: int) -> Iterator[str]:
@@ -183,7 +225,7 @@ def _first(stories: Iterable[str], characters: int) -> Iterator[str]:
             return
 
 
-def _byte_of_letter() -> dict[str, int]:
+def byte_of_letter() -> dict[str, int]:
     """The byte behind each letter of a byte-level vocabulary, GPT-2's way of writing bytes as text.
 
     Printable bytes of Latin-1 stand for themselves; the others are written as U+0100 onwards, in order.

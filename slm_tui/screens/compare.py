@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
-from textual.containers import Vertical
+from textual.containers import Vertical, VerticalScroll
 from textual.timer import Timer
 from textual.widgets import Static
 
@@ -20,13 +20,14 @@ from slm_tui.charts.series import METRICS, RunSeries
 from slm_tui.compare import Comparison, compare, difference_columns, result_columns
 from slm_tui.feed import Feed
 from slm_tui.keys import bindings
+from slm_tui.reference import ReferenceTable, reference_columns, reference_notes, reference_table
 from slm_tui.screens.operations import Operations
 from slm_tui.widgets.chart_view import ChartView
 from slm_tui.widgets.fact_table import FactTable
 from slm_tui.widgets.following import Following
 from slm_tui.widgets.key_bar import KeyBar
 
-_PANES = {1: "chart", 2: "results", 3: "differences"}
+_PANES = {1: "chart", 2: "results", 3: "differences", 4: "reference"}
 _REDRAW_SECONDS = 0.5
 _REREAD_SECONDS = 3.0
 
@@ -56,6 +57,10 @@ class CompareScreen(Operations):
                 yield Static(id="remarks")
             with Vertical(id="differences-pane", classes="pane"):
                 yield FactTable(id="differences")
+            with Vertical(id="reference-pane", classes="pane -empty"):
+                yield FactTable(id="reference")
+                with VerticalScroll():
+                    yield Static(id="reference-notes")
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -95,9 +100,10 @@ class CompareScreen(Operations):
     @work(thread=True, exclusive=True)
     def _compare(self, runs: list[Run]) -> None:
         comparison = compare([run for run in runs if run.path.is_dir()])
-        self.app.call_from_thread(self._show_comparison, comparison)
+        references = reference_table(self.app.workspace, runs)
+        self.app.call_from_thread(self._show_comparison, comparison, references)
 
-    def _show_comparison(self, comparison: Comparison) -> None:
+    def _show_comparison(self, comparison: Comparison, references: ReferenceTable) -> None:
         self._compared, self._comparing = time.monotonic(), None
         letters = [letter(place) for place in range(len(comparison.runs))]
         keys = [facts.run for facts in comparison.runs]
@@ -107,6 +113,14 @@ class CompareScreen(Operations):
         self.query_one("#remarks", Static).update(Text("\n".join(comparison.remarks)))
         title = "3 differences" if differing else "3 differences: none"
         self.query_one("#differences-pane").border_title = title
+        self._show_references(references)
+
+    def _show_references(self, table: ReferenceTable) -> None:
+        """Where some of the runs are of the reference's experiments."""
+        self.query_one("#reference-pane").set_class(not table.rows, "-empty")
+        keys = [f"{row.experiment} {whose}" for row in table.rows for whose in ("reference", "ours")]
+        self.query_one("#reference", FactTable).show(keys, reference_columns(table))
+        self.query_one("#reference-notes", Static).update(Text("\n".join(reference_notes(table))))
 
     def show_catalog(self, catalog: Catalog) -> None:
         """The workspace has changed: so may have the results, which are read again, but not all the time."""
@@ -146,6 +160,9 @@ class CompareScreen(Operations):
             self.dismiss()
 
     def action_pane(self, number: int) -> None:
+        if self.query_one(f"#{_PANES[number]}-pane").has_class("-empty"):
+            self.notify("none of these runs is of an experiment that the reference has", markup=False)
+            return
         for other, name in _PANES.items():
             self.set_class(other == number, f"-pane-{other}")
             if other == number:

@@ -44,10 +44,12 @@ def test_the_panel_of_a_training_run_shows_every_figure_in_80_columns(new_run: C
     assert "ctrl+c stops and saves a checkpoint" in text
 
 
-def test_the_panel_of_a_preparing_run_shows_phase_and_count(new_run: Callable[..., Run]) -> None:
-    lines = drawn(read(new_run([STARTED, Prepare(phase="train tokenizer", done=1200, total=20_000)])), 80)
+def test_the_panel_of_a_preparing_run_shows_phase_count_and_time_left(new_run: Callable[..., Run]) -> None:
+    lines = drawn(read(new_run([STARTED, Prepare("train tokenizer", 1200, 20_000)])), 80)
     text = "\n".join(lines)
-    assert "preparing" in text and "train tokenizer" in text and "1,200 / 20,000" in text
+    assert "preparing" in text and "train tokenizer" in text and "1,200 / 20,000" in text and "left" not in text
+    lines = drawn(read(new_run([STARTED, Prepare("train tokenizer", 1200, 20_000, 62.4)])), 80)
+    assert "1,200 / 20,000  1 min 02 s left" in "\n".join(lines)
 
 
 def test_the_panel_of_a_queued_run_shows_what_it_waits_for(new_run: Callable[..., Run]) -> None:

@@ -20,6 +20,7 @@ from engine.model import GPT
         (Model(6, 6, 384, 128), 32_000, 23.0),  # arastories_baseline
         (Model(24, 16, 1024, 512), 32_000, 335.4),  # arastories_enhanced
         (Model(8, 8, 512, 256), 50_257, 51.0),  # tinystories_512
+        (Model(12, 12, 768, 256), 64_000, 134.4),  # arabic_corpus, of which the reference gives none: AraGPT2's
     ],
 )
 def test_the_references_models_have_the_references_sizes(shape: Model, vocabulary: int, millions: float) -> None:

@@ -24,6 +24,9 @@ from engine.contract.events import (
     Event,
     EventReader,
     EventWriter,
+    Exported,
+    Imported,
+    Piece,
     Prepare,
     Prepared,
     Queued,
@@ -33,6 +36,7 @@ from engine.contract.events import (
     Sample,
     Step,
     System,
+    Tokenized,
     Warning,
     decode,
     encode,
@@ -44,7 +48,7 @@ from engine.contract.events import (
 ONE_OF_EACH: list[Event] = [
     Queued(1, "host", "cpu", 1, "/runs/tiny/1", 2),
     RunStarted(1, "host"),
-    Prepare("tokenize", 1, None),
+    Prepare("tokenize", 1, 2, 3.5),
     Prepared("data/x", 300, 1000, 100, False),
     Step(1, 5.5, 1e-3, None, 64),
     Eval(1, 5.0, 5.1, 2.2, True, 64),
@@ -54,6 +58,9 @@ ONE_OF_EACH: list[Event] = [
     Resumed(1),
     Warning("mind\nthis"),
     Evaluated("best", 1, 5.0, 2.1, 100),
+    Tokenized("byte_bpe", 400, None, 3, 4, 1, 1, [Piece(7, "é", "c3a9")]),
+    Exported("tiny/1", "gguf", "model.gguf", "best", 24, 400, None, ["mind this"]),
+    Imported("/runs/tiny/1", "tiny.toml", True, 24, 400, 300, {"n_head": 2, "bias": True}, []),
     RunEnded("finished"),
 ]
 

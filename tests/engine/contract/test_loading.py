@@ -32,6 +32,8 @@ val_split = ""
 files = ["a.csv", "b/*.jsonl"]
 text_column = "Story"
 document_separator = "----"
+repair_mojibake = true
+normalization = "NFKC"
 val_fraction = 0.2
 split_seed = 0
 fraction = 0.5
@@ -40,6 +42,7 @@ kind = "byte_bpe"
 vocab_size = 1000
 min_frequency = 3
 name = "unused"
+end_of_text = "</s>"
 [model]
 n_layer = 2
 n_head = 4
@@ -247,6 +250,13 @@ def test_byte_bpe_needs_a_size(tiny: str) -> None:
     assert keys(tiny.replace("vocab_size = 400\n", "")) == ["tokenizer.vocab_size"]
 
 
+def test_a_huggingface_tokenizer_needs_a_name(tiny: str) -> None:
+    text = changed(tiny, ("tokenizer", "kind"), "huggingface")
+    assert keys(text) == ["tokenizer.name"]
+    assert keys(changed(text, ("tokenizer", "name"), "")) == ["tokenizer.name"]
+    assert not problems(changed(text, ("tokenizer", "name"), "aubmindlab/aragpt2-base"))
+
+
 def test_contradictions_stop_just_short_of_what_is_allowed(tiny: str) -> None:
     text = changed(tiny, ("train", "min_learning_rate"), 3e-3)
     assert not problems(changed(text, ("train", "warmup_steps"), 23))
@@ -255,7 +265,6 @@ def test_contradictions_stop_just_short_of_what_is_allowed(tiny: str) -> None:
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        (("tokenizer", "kind"), "huggingface"),
         (("data", "translate"), {"model": "m"}),
         (("train", "init_from"), "other"),
     ],

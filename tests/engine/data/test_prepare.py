@@ -20,7 +20,7 @@ from engine.contract.events import Event, Prepare, Warning
 from engine.contract.experiment import Data, Experiment, Model, Tokenizer, Train
 from engine.contract.workspace import Workspace
 from engine.data import prepare as module
-from engine.data import tokenizers
+from engine.data import token_files, tokenizers
 from engine.data.prepare import PreparedData, prepare
 
 STORIES = [
@@ -83,7 +83,7 @@ def test_the_bytes_are_those_of_the_original_text(workspace: Workspace) -> None:
 
 def test_blocks_are_written_in_order(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = prepared(workspace)
-    monkeypatch.setattr(module, "BLOCK", 20)
+    monkeypatch.setattr(token_files, "BLOCK", 20)
     shutil.copytree(workspace.root, workspace.root / "other", ignore=shutil.ignore_patterns("data"))
     blocks = prepared(Workspace(workspace.root / "other"))
     assert not blocks.cached
@@ -236,6 +236,7 @@ from pathlib import Path
 from engine.contract.errors import UserError
 from engine.contract.experiment import Data, Experiment, Model, Tokenizer, Train
 from engine.contract.workspace import Workspace
+from engine.data import progress, token_files
 from engine.data.prepare import prepare
 
 root, vocab_size, limit = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
@@ -245,6 +246,9 @@ wanted = Experiment(
     model=Model(1, 1, 8, 8),
     train=Train(1),
 )
+
+if limit < 10**9:  # to be killed: every block is a line of the journal, and every story an event
+    token_files.BLOCK, token_files.JOURNAL_INTERVAL, progress.INTERVAL = 20, 0, 0
 
 
 def emit(event):
@@ -279,6 +283,69 @@ def test_a_killed_preparation_leaves_nothing_that_counts(workspace: Workspace) -
     data = prepared(workspace, name="second")
     assert not data.cached
     assert [path for path in workspace.data.iterdir() if path.is_dir()] == [data.directory]
+
+
+def killed_at(workspace: Workspace, stories: int) -> Path:
+    """What a preparation leaves that is killed when so many stories are tokenized."""
+    with start(workspace, limit=stories) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "tokenizing\n"
+        process.send_signal(signal.SIGKILL)
+    (part,) = (path for path in workspace.data.iterdir() if path.is_dir())
+    return part
+
+
+def test_a_killed_preparation_is_gone_on_with_where_it_was(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = prepared(Workspace(Path(shutil.copytree(workspace.root, workspace.root.with_name("whole")))))
+    part = killed_at(workspace, 25)
+    written = json.loads((part / "train.json").read_bytes())
+    with open(part / "train.bin", "ab") as file:
+        file.write(b"what came after the journal's last line")
+    assert 10 < written["stories"] < 25
+
+    tokenized: list[int] = []
+    encode = tokenizers.BytePairTokenizer.encode_stories
+
+    def counting(self: tokenizers.BytePairTokenizer, stories: list[str]) -> object:
+        tokenized.append(len(stories))
+        return encode(self, stories)
+
+    monkeypatch.setattr(tokenizers.BytePairTokenizer, "encode_stories", counting)
+    monkeypatch.setattr(module, "train_byte_bpe", None)  # it has been trained
+    data = prepared(workspace)
+    assert sum(tokenized) == len(STORIES) - written["stories"]
+    for name in ("train.bin", "val.bin", "tokenizer/vocab.tiktoken"):
+        assert (data.directory / name).read_bytes() == (whole.directory / name).read_bytes()
+    assert data.manifest.train == whole.manifest.train
+    assert {path.name for path in data.directory.iterdir()} == {path.name for path in whole.directory.iterdir()}
+    assert not part.exists()
+
+
+@pytest.mark.parametrize("damaged", ["train.json", "train.bin", "tokenizer/vocab.tiktoken"])
+def test_what_a_kill_left_is_made_anew_where_it_is_damaged(workspace: Workspace, damaged: str) -> None:
+    whole = prepared(Workspace(Path(shutil.copytree(workspace.root, workspace.root.with_name("whole")))))
+    part = killed_at(workspace, 25)
+    (part / damaged).write_bytes((part / damaged).read_bytes()[:3])
+    data = prepared(workspace)
+    assert data.train.read_bytes() == whole.train.read_bytes()
+    assert data.manifest.train == whole.manifest.train
+
+
+def test_an_interrupted_preparation_is_kept_and_a_failed_one_is_not(workspace: Workspace) -> None:
+    def stopping(error: BaseException) -> list[Path]:
+        def emit(event: Event) -> None:
+            if isinstance(event, Prepare) and event.phase == "tokenize train":
+                raise error
+
+        with pytest.raises(type(error)):
+            prepare("first", experiment(), workspace, None, emit)
+        return [path for path in workspace.data.iterdir() if path.is_dir()]
+
+    (part,) = stopping(KeyboardInterrupt())
+    assert (part / "tokenizer").is_dir()
+    assert stopping(UserError("no more")) == []
 
 
 def test_a_full_disk_is_a_user_error_and_leaves_nothing(workspace: Workspace) -> None:

@@ -105,6 +105,43 @@ def test_windows_line_ends_do_not_hide_the_separator(tmp_path: Path) -> None:
     assert read(path, separator="\n\n") == ["one\ntwo", "three"]
 
 
+EOT_DUMPS = {
+    "one newline": "one\n\ntwo lines\n<|endoftext|>\n  three",
+    "two and three": "one\n\ntwo lines\n\n<|endoftext|>\n\n\n  three\n\n\n<|endoftext|>\n",
+    "a newline first": "\none\n\ntwo lines\n<|endoftext|>\n\n  three\n",
+    "spaces": "<|endoftext|>\n \none\n\ntwo lines \n<|endoftext|> \n\t\n  three\n \n",
+    "no newline": "one\n\ntwo lines<|endoftext|>  three",
+}
+
+
+@pytest.mark.parametrize("chunk", [1, 5, 1 << 20])
+@pytest.mark.parametrize("dump", list(EOT_DUMPS))
+def test_line_breaks_around_a_separator_are_no_part_of_the_stories(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dump: str, chunk: int
+) -> None:
+    monkeypatch.setattr(readers, "CHUNK", chunk)
+    path = tmp_path / "a.txt"
+    path.write_text(EOT_DUMPS[dump])
+    stories = read(path)
+    assert [story.rstrip(" ") for story in stories] == ["one\n\ntwo lines", "  three"]
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 1 << 20])
+def test_blank_lines_part_stories_however_many_and_whatever_spaces_they_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr(readers, "CHUNK", chunk)
+    path = tmp_path / "a.txt"
+    path.write_text("\n\none\n  indented\n\ntwo\n\n\n\nthree\n \t\nfour\n \n\n  five\n\n")
+    assert read(path, separator="\n\n") == ["one\n  indented", "two", "three", "four", "  five"]
+
+
+def test_a_file_that_ends_in_the_middle_of_a_story_gives_what_it_has(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("one.\n<|endoftext|>\nTwo was about to")
+    assert read(path) == ["one.", "Two was about to"]
+
+
 def test_a_missing_column_names_the_columns_and_the_nearest(tmp_path: Path) -> None:
     for name, content in {
         "a.csv": ",Prompt,Story\n0,p,s\n",

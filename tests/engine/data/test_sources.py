@@ -7,9 +7,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pyarrow
 import pytest
+from hub_server import address, hub_server
 from pyarrow import parquet
 
 from engine.contract.errors import UserError
@@ -87,6 +89,40 @@ def test_end_of_text_inside_a_row_parts_two_stories(tmp_path: Path) -> None:
     splits = split(tmp_path, ["one\n<|endoftext|>\ntwo<|endoftext|>", "three", "four"], split_seed=1)
     stories = [*splits.train(), *splits.validation()]
     assert sorted(stories) == ["four", "one", "three", "two"]
+
+
+# three lines, each wrong in a way of its own
+WRONG = "Г©tait Г\xa0 lвЂ™Г©cole\nShe said, â€œItâ€™s a cafÃ©!â€\x9d\nâ€œYes, “really”.â€\x9d"
+RIGHT = "était à l’école\nShe said, “It’s a café!”\n“Yes, “really”.”"
+
+
+def test_mojibake_is_repaired_where_that_is_asked_for(tmp_path: Path) -> None:
+    kept = ["كان يا ما كان، “نعم”", "naïve – £5", "ﬁne ①"]  # right as they are: nothing else is changed
+    texts = [WRONG, *kept]
+    left = split(tmp_path, texts)
+    assert sorted([*left.train(), *left.validation()]) == sorted(texts)
+    repaired = split(tmp_path, texts, repair_mojibake=True)
+    assert sorted([*repaired.train(), *repaired.validation()]) == sorted([RIGHT, *kept])
+
+
+@pytest.mark.parametrize(
+    ("form", "wanted"), [(None, "ﬁ e\u0301"), ("NFC", "ﬁ é"), ("NFKC", "fi é"), ("NFKD", "fi e\u0301")]
+)
+def test_stories_have_the_unicode_normal_form_that_is_asked_for(tmp_path: Path, form: str | None, wanted: str) -> None:
+    splits = split(tmp_path, ["ﬁ e\u0301", "plain"], normalization=form)
+    assert sorted([*splits.train(), *splits.validation()]) == sorted([wanted, "plain"])
+
+
+def test_a_repaired_validation_story_is_not_trained_on_in_its_broken_form(tmp_path: Path) -> None:
+    splits = split(
+        tmp_path, [WRONG, RIGHT, "another", "a fourth"], val_fraction=0.25, split_seed=12, repair_mojibake=True
+    )
+    assert (list(splits.train()), list(splits.validation())) == (["another", "a fourth"], [RIGHT])
+
+
+def test_a_normal_form_cannot_hide_an_end_of_text(tmp_path: Path) -> None:
+    splits = split(tmp_path, ["one<｜endoftext｜>two", "three"], normalization="NFKC")
+    assert sorted([*splits.train(), *splits.validation()]) == ["one", "three", "two"]
 
 
 @pytest.mark.parametrize(("texts", "wanted"), [(["only one"], "1 story is too few"), (["", " "], "holds no story")])
@@ -214,7 +250,8 @@ from engine.data.sources import open_source
 answers = []
 for keys in json.loads(sys.argv[1]):
     try:
-        source = open_source(Data("hub", dataset="owner/name", **keys), Workspace(Path.cwd()), None, lambda event: None)
+        data = Data("hub", **{"dataset": "owner/name", **keys})
+        source = open_source(data, Workspace(Path.cwd()), None, lambda event: None)
         splits = source.divide(lambda event: None)
         answers.append([source.fingerprint, list(splits.train()), list(splits.validation())])
     except UserError as error:
@@ -244,6 +281,34 @@ def test_a_hub_dataset_is_read_through_datasets(tmp_path: Path) -> None:
     assert 'there are text; did you mean "text"?' in no_column
     assert "other" in no_config
     assert "hf download owner/name --repo-type dataset --local-dir DIR/owner/name" in no_config
+
+
+def ask(root: Path, endpoint: str, *cases: dict[str, str]) -> list[Any]:
+    """What a process answers that asks the hub at `endpoint`."""
+    environment = {"HF_HOME": str(root / "cache"), "HF_ENDPOINT": endpoint, "PYTHONPATH": os.getcwd()}
+    command = [sys.executable, "-c", HUB_PROGRAM, json.dumps(cases)]
+    done = subprocess.run(
+        command, cwd=root, env={**os.environ, **environment}, capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def test_a_misspelt_or_gated_dataset_is_said_and_one_on_the_hub_is_read_without_it_later(tmp_path: Path) -> None:
+    files = {"README.md": b"# stories", "train.jsonl": b'{"text": "a"}\n', "validation.jsonl": b'{"text": "b"}\n'}
+    with hub_server(files) as server:
+        cases = [{}, {"dataset": "owner/nmae"}, {"dataset": "owner/gated"}]
+        there, misspelt, gated = ask(tmp_path, address(server), *cases)
+        assert there[1:] == [["a"], ["b"]]
+        assert misspelt.startswith('data.dataset = "owner/nmae": the hub has no such dataset, or it is private')
+        assert "ask its owner at https://huggingface.co/datasets/owner/gated, then run hf auth login" in gated
+
+
+def test_a_network_that_goes_away_in_the_middle_is_said(tmp_path: Path) -> None:
+    files = {"README.md": b"# stories", "train.jsonl": b'{"text": "a"}\n' * 40, "validation.jsonl": b'{"text": "b"}\n'}
+    with hub_server(files, broken="train.jsonl") as server:
+        (told,) = ask(tmp_path, address(server), {})
+    assert told.startswith('data.dataset = "owner/name": peer closed connection')
+    assert "hf download owner/name --repo-type dataset --local-dir DIR/owner/name" in told
 
 
 def test_files_and_the_mirror_are_read_without_importing_datasets(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from dashboards import app_of, dashboard, screen_text, sees, until
+from dashboards import app_of, dashboard, screen_text, sees, told, until
 from textual.pilot import Pilot
 
 from engine.contract.events import Eval, EventWriter, Prepared, RunEnded, RunStarted, Step
@@ -18,6 +18,7 @@ from slm_tui.screens.compare import CompareScreen
 from slm_tui.screens.home import HomeScreen
 from slm_tui.screens.run import RunScreen
 from slm_tui.settings import load_settings
+from slm_tui.shipped import shipped_experiments
 from slm_tui.widgets.chart_view import ChartView
 from slm_tui.widgets.fact_table import FactTable
 
@@ -194,3 +195,23 @@ async def test_a_terminal_of_20_by_5_and_back(workspace: Workspace, three: list[
         await pilot.press("2", "j", "3", "k", "1", "left", "m")
         await pilot.resize_terminal(160, 48)
         await sees(pilot, "1 chart", "2 results", "3 differences")
+
+
+async def test_runs_of_the_reference_s_experiments_stand_beside_its_figures(
+    workspace: Workspace, three: list[Run]
+) -> None:
+    (shipped,) = (path for path in shipped_experiments() if path.stem == "tinystories_baseline")
+    run = workspace.new_run(shipped.stem)
+    shutil.copy(shipped, run.experiment_file)
+    shutil.copy(three[0].metrics, run.metrics)
+    async with compared(workspace, [three[1], run]) as pilot:
+        await sees(pilot, "364.57", "with care", "TinyStoriesSLM.ipynb")
+        await pilot.press("4")
+        assert screen(pilot).focused is screen(pilot).query_one("#reference")
+
+
+async def test_without_any_of_them_there_is_nothing_to_show(workspace: Workspace, three: list[Run]) -> None:
+    async with compared(workspace, three) as pilot:
+        await pilot.press("4")
+        assert "none of these runs" in told(pilot)
+        assert not screen(pilot).query_one("#reference-pane").display

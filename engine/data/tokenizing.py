@@ -1,0 +1,75 @@
+"""How an experiment's tokenizer cuts a text, and how many tokens it needs for it.
+
+    slm-tui tokenizer NAME [--text TEXT]
+
+Fertility (tokens a word) and bytes a token compare tokenizers before a model is trained: a smaller vocabulary is
+cheaper at every step, one that fits the corpus needs fewer steps for it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+from engine.contract.errors import UserError
+from engine.contract.events import Emit, Piece, Tokenized
+from engine.contract.experiment import Experiment
+from engine.contract.experiment import Tokenizer as TokenizerTable
+from engine.contract.workspace import Workspace
+from engine.data.prepare import open_tokenizer, trained_tokenizer
+from engine.data.sources import open_source
+from engine.data.tokenizers import Tokenizer
+
+STORIES = 200  # of the corpus: its first ones, which the figures are of
+SHOWN = 2_000  # characters at the beginning of the text whose pieces are told
+
+
+def tokenized(
+    experiment: Experiment, workspace: Workspace, mirror: Path | None, text: str | None, emit: Emit
+) -> Tokenized:
+    """How the experiment's tokenizer cuts `text`, or else the first stories of its corpus.
+
+    A byte-level BPE is taken from the experiment's prepared data, or trained as `prepare` trains it.
+
+    Raises:
+        UserError: the text is empty, or the tokenizer or the corpus cannot be found or read.
+    """
+    if text is not None and not text.strip():
+        raise UserError("--text: is empty; wants some words")
+    tokenizer = open_tokenizer(experiment.tokenizer, workspace, mirror)
+    if tokenizer is None:
+        tokenizer = trained_tokenizer(experiment, workspace, mirror, emit)
+    if text is None:
+        source = open_source(experiment.data, workspace, mirror, emit)
+        stories = list(itertools.islice(source.stories(), STORIES))
+        if not stories:
+            raise UserError("data: holds no story")
+    else:
+        stories = [text]
+    words, tokens = sum(len(story.split()) for story in stories), sum(len(tokenizer.encode(s)) for s in stories)
+    return Tokenized(
+        tokenizer=_named(experiment.tokenizer),
+        vocab_size=tokenizer.vocab_size,
+        stories=len(stories) if text is None else None,
+        characters=sum(map(len, stories)),
+        bytes=sum(len(story.encode()) for story in stories),
+        words=words,
+        tokens=tokens,
+        pieces=_pieces(tokenizer, stories[0][:SHOWN]),
+    )
+
+
+def _named(table: TokenizerTable) -> str:
+    return table.name or table.kind if table.kind == "huggingface" else table.kind
+
+
+def _pieces(tokenizer: Tokenizer, text: str) -> list[Piece]:
+    pieces = []
+    for token in tokenizer.encode(text):
+        content = tokenizer.token_bytes(token)
+        try:
+            shown = content.decode()
+        except UnicodeDecodeError:
+            shown = ""  # its neighbours hold the rest of the character
+        pieces.append(Piece(token, shown, content.hex()))
+    return pieces

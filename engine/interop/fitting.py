@@ -1,0 +1,148 @@
+"""From tensors that were named elsewhere to the weights of our model, or to a list of those that do not fit.
+
+What is taken for the same: `transformer.` before a name or not, `_orig_mod.` in it (torch.compile), `ln1` for `ln_1`,
+matrices transposed as GPT-2's Conv1D has them, a head that repeats the token embedding, masks saved along.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engine.contract.errors import UserError
+from engine.contract.experiment import Model
+from engine.interop.foreign import Foreign
+from engine.interop.huggingface import CONV1D
+from engine.model import GPT
+
+_BEFORE_NAMES = re.compile(r"^(module\.|model\.|transformer\.)+")
+_MASK = re.compile(r"h\.\d+\.attn\.(bias|masked_bias|mask|tril)")
+_PADDING = 128  # a vocabulary is filled up to a multiple of 64 or this, which computes faster
+_SHOWN = 6  # tensors named in a message
+
+
+def our_names(foreign: Foreign) -> dict[str, Tensor]:
+    """The file's tensors by our names and in our shapes, as far as they have any.
+
+    Raises:
+        UserError: two tensors have one name.
+    """
+    tensors: dict[str, Tensor] = {}
+    for name, tensor in foreign.tensors.items():
+        ours = _our_name(name)
+        if ours in tensors:
+            raise UserError(f"{foreign.source}: {name} is there twice, once with more before its name")
+        if not (_MASK.fullmatch(ours) and tensor.ndim != 1):
+            tensors[ours] = tensor
+    fused = tensors.get("h.0.attn.c_attn.weight")
+    if fused is not None and fused.ndim == 2 and 3 * fused.shape[0] == fused.shape[1]:
+        tensors = {name: _turned(tensor) if name.endswith(CONV1D) else tensor for name, tensor in tensors.items()}
+    if _is_tied(foreign, tensors):
+        del tensors["lm_head.weight"]
+    return tensors
+
+
+def _is_tied(foreign: Foreign, tensors: Mapping[str, Tensor]) -> bool:
+    """Whether there is a head that only repeats the token embedding."""
+    head, embedding = tensors.get("lm_head.weight"), tensors.get("wte.weight")
+    if head is None or embedding is None or head.shape != embedding.shape:
+        return False
+    return bool(foreign.model.get("tie_weights")) or torch.equal(head, embedding)
+
+
+def _our_name(name: str) -> str:
+    return re.sub(r"\.ln([12])\.", r".ln_\1.", _BEFORE_NAMES.sub("", name.replace("_orig_mod.", "")))
+
+
+def _turned(tensor: Tensor) -> Tensor:
+    return tensor.T if tensor.ndim == 2 else tensor
+
+
+def inferred(foreign: Foreign, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    """The keys of [model] that the tensors' shapes tell, and those that the file says; all but n_head for certain.
+
+    Raises:
+        UserError: these are no weights of a GPT-2.
+    """
+    tokens, positions = tensors.get("wte.weight"), tensors.get("wpe.weight")
+    layers = {int(match[1]) for name in tensors if (match := re.match(r"h\.(\d{1,4})\.", name))}
+    if tokens is None or positions is None or tokens.ndim != 2 or positions.ndim != 2 or not layers:
+        there = _listed(f"{name} {_shape(tensor)}" for name, tensor in foreign.tensors.items())
+        kind = f" ({foreign.architecture})" if foreign.architecture else ""
+        raise UserError(
+            f"{foreign.source}: the weights of another architecture{kind}; wants GPT-2's wte.weight, wpe.weight "
+            f"and h.0.attn.c_attn.weight, with or without transformer. before them, and has\n{there}"
+        )
+    shapes = {
+        "n_layer": max(layers) + 1,
+        "n_embd": tokens.shape[1],
+        "block_size": positions.shape[0],
+        "bias": any(name.endswith(".bias") for name in tensors),
+        "tie_weights": "lm_head.weight" not in tensors,
+    }
+    told = {key: foreign.model[key] for key in ("n_head", "dropout", "bias") if key in foreign.model}
+    return shapes | told
+
+
+def fitted(
+    foreign: Foreign, tensors: Mapping[str, Tensor], model: Model, vocab_size: int
+) -> tuple[dict[str, Tensor], list[str]]:
+    """Every weight of `model` as fp32, and what was done to make them fit.
+
+    Rows of the embedding beyond the vocabulary are padding, and left out. Biases that the file lacks are zeros.
+
+    Raises:
+        UserError: tensors are missing, have no place or another shape; names them.
+    """
+    with torch.device("meta"):
+        wanted = {name: tuple(tensor.shape) for name, tensor in GPT(model, vocab_size).state_dict().items()}
+    found, notes = _unpadded(tensors, vocab_size)
+    missing = [name for name in wanted if name not in found]
+    filled = [name for name in missing if name.endswith(".bias")]
+    left_over = [name for name in found if name not in wanted]
+    idle = [name for name in left_over if name.endswith(".bias") and not found[name].any()]
+    problems = [
+        *(
+            f"{name} is {_shape(found[name])}, wants {_sizes(shape)}"
+            for name, shape in wanted.items()
+            if name in found and tuple(found[name].shape) != shape
+        ),
+        *(f"{name} is missing" for name in missing if name not in filled),
+        *(f"{name} {_shape(found[name])} has no place" for name in left_over if name not in idle),
+    ]
+    if problems:
+        raise UserError(f"{foreign.source}: does not fit {_described(model, vocab_size)}\n{_listed(problems)}")
+    zeros = {name: torch.zeros(wanted[name]) for name in filled}
+    return {name: (found | zeros)[name].float().contiguous() for name in wanted}, notes
+
+
+def _unpadded(tensors: Mapping[str, Tensor], vocab_size: int) -> tuple[dict[str, Tensor], list[str]]:
+    """The tensors without the rows that only fill the vocabulary up."""
+    rows = tensors["wte.weight"].shape[0]
+    if not vocab_size < rows <= -(-vocab_size // _PADDING) * _PADDING:
+        return dict(tensors), []
+    cut = {name: tensors[name][:vocab_size] for name in ("wte.weight", "lm_head.weight") if name in tensors}
+    return {**tensors, **cut}, [f"{rows - vocab_size} rows of the token embedding are padding, and were left out"]
+
+
+def _described(model: Model, vocab_size: int) -> str:
+    keys = ("n_layer", "n_embd", "block_size", "bias", "tie_weights")
+    return ", ".join(f"{key} = {str(getattr(model, key)).lower()}" for key in keys) + f", a vocabulary of {vocab_size}"
+
+
+def _listed(lines: Iterable[str]) -> str:
+    lines = list(lines)
+    more = [f"  and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
+    return "\n".join([*(f"  {line}" for line in lines[:_SHOWN]), *more])
+
+
+def _shape(tensor: Tensor) -> str:
+    return _sizes(tuple(tensor.shape))
+
+
+def _sizes(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape)) or "a single number"

@@ -1,0 +1,123 @@
+"""A Hugging Face folder: what `transformers` loads with GPT2LMHeadModel and AutoTokenizer, and computes alike.
+
+Where GPT-2 as `transformers` has it differs from ours: it always has biases, so those that a model lacks are written
+as zeros, which add nothing; its matrices are Conv1D, stored transposed; its usual activation approximates the GELU by
+a tanh, so the folder asks for the exact one; and its head shares the token embedding unless told otherwise.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from engine.checkpoint import CheckpointInfo
+from engine.contract.experiment import Sampling
+from engine.data.tokenizers import Tokenizer
+from engine.interop.vocabulary import end_of_text, tokenizer_json
+from engine.model import GPT
+
+CONV1D = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
+WITHOUT_BIAS = ("wte.weight", "wpe.weight", "lm_head.weight")  # in every GPT-2
+LAYER_NORM_EPSILON = 1e-5  # torch.nn.LayerNorm's, which model.py leaves as it is
+OUR_KEY = "slm_tui"  # in config.json: what GPT-2's own configuration has no word for
+
+
+def write_folder(
+    folder: Path, model: GPT, info: CheckpointInfo, tokenizer: Tokenizer, sampling: Sampling, card: str
+) -> None:
+    """Fill the empty `folder`.
+
+    Raises:
+        UserError: the tokenizer cannot be written so.
+    """
+    _write_json(folder / "config.json", config_of(info, tokenizer.eot_id))
+    _write_json(
+        folder / "generation_config.json", _generation_config(sampling, tokenizer.eot_id, info.model.block_size)
+    )
+    save_file(weights_of(model), folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "tokenizer.json").write_text(tokenizer_json(tokenizer), encoding="utf-8")
+    _write_json(folder / "tokenizer_config.json", _tokenizer_config(end_of_text(tokenizer), info.model.block_size))
+    (folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def config_of(info: CheckpointInfo, eot_id: int) -> dict[str, Any]:
+    """`config.json`."""
+    model = info.model
+    return {
+        "architectures": ["GPT2LMHeadModel"],
+        "model_type": "gpt2",
+        "vocab_size": info.vocab_size,
+        "n_positions": model.block_size,
+        "n_embd": model.n_embd,
+        "n_layer": model.n_layer,
+        "n_head": model.n_head,
+        "activation_function": "gelu",
+        "layer_norm_epsilon": LAYER_NORM_EPSILON,
+        "resid_pdrop": model.dropout,
+        "embd_pdrop": model.dropout,
+        "attn_pdrop": model.dropout,
+        "bos_token_id": eot_id,
+        "eos_token_id": eot_id,
+        "tie_word_embeddings": model.tie_weights,
+        "dtype": "float32",
+        "torch_dtype": "float32",  # the same, as transformers 4 calls it
+        OUR_KEY: {"bias": model.bias},
+    }
+
+
+def weights_of(model: GPT) -> dict[str, Tensor]:
+    """Every tensor by the name and in the shape that GPT2LMHeadModel has it."""
+    weights = {}
+    for name, tensor in with_biases(model).items():
+        theirs = name if name == "lm_head.weight" else f"transformer.{name}"
+        weights[theirs] = (tensor.T if name.endswith(CONV1D) else tensor).contiguous()
+    return weights
+
+
+def with_biases(model: GPT) -> dict[str, Tensor]:
+    """The model's tensors by our names, with zeros for the biases that it lacks: (n,) for a weight of n rows."""
+    tensors = {name: tensor.detach() for name, tensor in model.state_dict().items()}
+    for name, tensor in list(tensors.items()):
+        if name.endswith(".weight") and name not in WITHOUT_BIAS:
+            tensors.setdefault(f"{name.removesuffix('weight')}bias", torch.zeros(tensor.shape[0]))
+    return tensors
+
+
+def _generation_config(sampling: Sampling, eot_id: int, block_size: int) -> dict[str, Any]:
+    """`generation_config.json`: the run's [sampling], as `model.generate` takes it.
+
+    Its length is the window's, since `transformers` has no position after that and fails there.
+    """
+    config: dict[str, Any] = {
+        "bos_token_id": eot_id,
+        "eos_token_id": eot_id,
+        "pad_token_id": eot_id,
+        "max_length": block_size,
+        "repetition_penalty": sampling.repetition_penalty,
+        "do_sample": sampling.temperature > 0,
+    }
+    if sampling.temperature > 0:
+        config |= {"temperature": sampling.temperature, "top_k": sampling.top_k, "top_p": sampling.top_p}
+        config |= {"min_p": sampling.min_p} if sampling.min_p else {}
+    return config
+
+
+def _tokenizer_config(end_of_text: str, block_size: int) -> dict[str, Any]:
+    """`tokenizer_config.json`. The class is the general one: GPT2Tokenizer leaves a normalizer out."""
+    return {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": end_of_text,
+        "eos_token": end_of_text,
+        "unk_token": end_of_text,
+        "model_max_length": block_size,
+        "clean_up_tokenization_spaces": False,
+    }
+
+
+def _write_json(path: Path, document: dict[str, Any]) -> None:
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

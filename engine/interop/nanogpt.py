@@ -1,0 +1,59 @@
+"""nanoGPT's `ckpt.pt`: what its `sample.py` loads from `out_dir`, plain tensors and numbers alone.
+
+It holds no optimizer state, so nanoGPT's `train.py` cannot resume from it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from engine.checkpoint import CheckpointInfo
+from engine.contract.errors import UserError
+from engine.model import GPT
+
+
+def checkpoint_of(model: GPT, info: CheckpointInfo) -> dict[str, Any]:
+    """What `ckpt.pt` says.
+
+    Raises:
+        UserError: nanoGPT has no model like this one.
+    """
+    config = info.model
+    if not config.tie_weights:
+        raise UserError(
+            "model.tie_weights = false: nanoGPT's head always shares the token embedding, so it would load this model "
+            "wrong; --format huggingface can hold it"
+        )
+    weights = {f"transformer.{name}": tensor.detach() for name, tensor in model.state_dict().items()}
+    return {
+        "model": {**weights, "lm_head.weight": weights["transformer.wte.weight"]},
+        "model_args": {
+            "n_layer": config.n_layer,
+            "n_head": config.n_head,
+            "n_embd": config.n_embd,
+            "block_size": config.block_size,
+            "bias": config.bias,
+            "vocab_size": info.vocab_size,
+            "dropout": config.dropout,
+        },
+        "iter_num": info.step,
+        "best_val_loss": info.val_loss,
+        "config": {},
+    }
+
+
+def write_checkpoint(path: Path, model: GPT, info: CheckpointInfo) -> None:
+    """Write `ckpt.pt` to `path`.
+
+    Raises:
+        UserError: nanoGPT has no model like this one.
+        OSError: it could not be written.
+    """
+    checkpoint = checkpoint_of(model, info)
+    try:
+        torch.save(checkpoint, path)
+    except RuntimeError as error:  # torch's word for a full disk
+        raise OSError(str(error).splitlines()[0]) from error

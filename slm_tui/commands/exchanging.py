@@ -1,0 +1,139 @@
+"""`export` and `import`: weights and metrics for other tools, and weights from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+import typer
+
+from slm_tui.commands.checkpoints import run_with_checkpoint
+from slm_tui.commands.common import (
+    Checkpoint,
+    Json,
+    Mirror,
+    Overrides,
+    RunReference,
+    complete_experiment,
+    print_json,
+    say,
+    workspace_of,
+)
+from slm_tui.formats import count, quantity, shown_path
+
+if TYPE_CHECKING:
+    from engine.contract.events import Exported, Imported
+
+_METRICS = ("csv", "tensorboard")
+_NEXT = {  # what opens an export
+    "huggingface": 'AutoModelForCausalLM.from_pretrained("{path}") loads it; README.md in it is its model card',
+    "nanogpt": "as ckpt.pt in its out_dir, nanoGPT's sample.py reads it",
+    "gguf": 'llama-cli -m {path} -p "…" runs it',
+    "csv": "a line for each step, evaluation and look at the machine",
+    "tensorboard": "tensorboard --logdir {path} shows it",
+}
+
+Format = Annotated[
+    Literal["huggingface", "nanogpt", "gguf", "csv", "tensorboard"],
+    typer.Option("--format", help="Weights for another tool, or metrics: csv, tensorboard.", show_default=False),
+]
+Output = Annotated[
+    Path,
+    typer.Option("--output", "-o", metavar="DIR|FILE", help="Where to; nothing must be there yet.", show_default=False),
+]
+
+
+def export(
+    context: typer.Context,
+    reference: RunReference,
+    format: Format,
+    output: Output,
+    checkpoint: Checkpoint = "best",
+    json: Json = False,
+) -> None:
+    """Weights or metrics of a run, for other tools.
+
+    huggingface: a folder for transformers. nanogpt: a ckpt.pt. gguf: a file for llama.cpp. csv: a file, and
+    tensorboard: a folder, of the run's metrics.
+    """
+    from engine.contract.events import Exported
+    from slm_tui.engine_calls import answer_of
+
+    workspace = workspace_of(context)
+    of_metrics = format in _METRICS
+    run = workspace.find_run(reference) if of_metrics else run_with_checkpoint(workspace, reference, checkpoint)
+    arguments = ["export", str(run.path), "--format", format, "--output", str(output), "--checkpoint", checkpoint]
+    answer = answer_of(arguments, Exported, lambda event: None)
+    if json:
+        print_json(_facts(answer))
+        return
+    what = (
+        f"{count(answer.points or 0)} points" if of_metrics else f"{checkpoint} checkpoint, step {count(answer.step)}"
+    )
+    print(f"{run}, {what}: {shown_path(output)}")
+    say(f"  {_NEXT[format].format(path=shown_path(output))}")
+    for note in answer.notes:
+        say(f"  {note}")
+
+
+def import_(
+    context: typer.Context,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="A checkpoint, a state dict, .safetensors, a Hugging Face folder.", show_default=False
+        ),
+    ],
+    experiment: Annotated[
+        str,
+        typer.Option(
+            "--experiment",
+            metavar="NAME",
+            help="Whose run it becomes; written where there is none of that name.",
+            autocompletion=complete_experiment,
+            show_default=False,
+        ),
+    ],
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option(
+            "--tokenizer",
+            metavar="FOLDER",
+            help="Its tokenizer, where it is not beside the weights: tokenizer.json, or a checkpoint's tokenizer.",
+            show_default=False,
+        ),
+    ] = None,
+    overrides: Overrides = None,
+    mirror: Mirror = None,
+    json: Json = False,
+) -> None:
+    """A run of weights that were made elsewhere.
+
+    nanoGPT's, those of a GPT-2 from Hugging Face, or any that are alike. What shapes do not tell, such as the number
+    of heads, is taken from the file, the experiment, or --set model.n_head=N. No code in a file is ever run.
+    """
+    from engine.contract.events import Imported
+    from engine.contract.run import Run
+    from slm_tui.engine_calls import answer_of
+
+    workspace = workspace_of(context)
+    name = experiment.removesuffix(".toml")
+    arguments = ["import", str(file), f"--experiment={name}", "--workspace", str(workspace.root)]
+    arguments += [part for override in overrides or [] for part in ("--set", override)]
+    arguments += ["--tokenizer", str(tokenizer)] if tokenizer else []
+    answer = answer_of(arguments, Imported, lambda event: None, mirror)
+    if json:
+        print_json(_facts(answer))
+        return
+    run = Run(Path(answer.run))
+    print(f"{run}: {quantity(answer.parameters)} parameters, a vocabulary of {count(answer.vocab_size)}")
+    for note in answer.notes:
+        say(f"  {note}")
+    if answer.written:
+        say(f"  {shown_path(Path(answer.file))} was written; its [data] is yours to change")
+    say(f'  slm-tui generate {run.id} --prompt "…" lets it write')
+
+
+def _facts(answer: Exported | Imported) -> dict[str, Any]:
+    return {key: value for key, value in msgspec.to_builtins(answer).items() if key not in ("event", "t")}

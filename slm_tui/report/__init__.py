@@ -1,0 +1,1 @@
+"""Runs on one web page, to be sent to somebody."""

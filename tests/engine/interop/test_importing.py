@@ -1,0 +1,311 @@
+"""Weights in: every spelling becomes the same run, and what does not fit is named."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from engine.checkpoint import load_model, load_whole
+from engine.contract.errors import UserError
+from engine.contract.events import Imported
+from engine.contract.loading import load_experiment
+from engine.contract.overrides import apply_overrides
+from engine.contract.run import Run
+from engine.contract.workspace import Workspace
+from engine.data.tokenizers import Tokenizer, gpt2
+from engine.interop.exporting import export
+from engine.interop.importing import import_weights
+
+CPU = torch.device("cpu")
+Spelling = Callable[[str, Tensor], tuple[str, Tensor]]
+
+
+@pytest.fixture
+def original(make_run: Callable[..., Run]) -> Run:
+    """The run whose weights are spelt in many ways; its experiment `tiny` is no file of the workspace."""
+    return make_run()
+
+
+@pytest.fixture
+def tokenizer_folder(original: Run) -> Path:
+    return original.checkpoints / "best" / "tokenizer"
+
+
+def bring_in(
+    path: Path, workspace: Path, *overrides: str, tokenizer: Path | None = None, name: str = "brought"
+) -> Imported:
+    return import_weights(path, name, Workspace(workspace), overrides, tokenizer, None)
+
+
+def weights_of(run: Run, spelling: Spelling) -> dict[str, Tensor]:
+    return dict(spelling(name, tensor) for name, tensor in load_model(run, "best", CPU)[0].state_dict().items())
+
+
+def nanogpt(name: str, tensor: Tensor) -> tuple[str, Tensor]:
+    return f"transformer.{name}", tensor
+
+
+def compiled(name: str, tensor: Tensor) -> tuple[str, Tensor]:
+    return f"_orig_mod.transformer.{name}", tensor
+
+
+def ln1(name: str, tensor: Tensor) -> tuple[str, Tensor]:
+    return f"transformer.{name.replace('ln_1', 'ln1').replace('ln_2', 'ln2')}", tensor
+
+
+def conv1d(name: str, tensor: Tensor) -> tuple[str, Tensor]:
+    turned = tensor.ndim == 2 and not name.startswith(("wte", "wpe"))
+    return name, tensor.T.contiguous() if turned else tensor
+
+
+def half(name: str, tensor: Tensor) -> tuple[str, Tensor]:
+    return f"module.transformer.{name}", tensor.to(torch.bfloat16)
+
+
+def assert_same(imported: Imported, original: Run, tolerance: float = 0.0) -> None:
+    """The imported run's model computes as the original one, of both checkpoints."""
+    ours, info = load_model(original, "best", CPU)
+    ids = torch.randint(info.vocab_size, (2, info.model.block_size))
+    for kind in ("best", "last"):
+        model, _, tokenizer = load_whole(Run(Path(imported.run)), kind, CPU)
+        with torch.no_grad():
+            assert torch.allclose(model(ids), ours(ids), rtol=0, atol=tolerance)
+        assert tokenizer.decode(tokenizer.encode("Once there was")) == "Once there was"
+
+
+@pytest.mark.parametrize("spelling", [nanogpt, compiled, ln1, conv1d], ids=lambda spelling: spelling.__name__)
+@pytest.mark.parametrize("form", ["state dict", "checkpoint", "safetensors"])
+def test_every_spelling_becomes_the_same_model(
+    original: Run, tokenizer_folder: Path, tmp_path: Path, spelling: Spelling, form: str
+) -> None:
+    weights = weights_of(original, spelling)
+    path = tmp_path / ("w.safetensors" if form == "safetensors" else "w.pt")
+    if form == "safetensors":
+        save_file(weights, path)
+    else:
+        torch.save(weights if form == "state dict" else {"model": weights, "iter_num": 7}, path)
+    done = bring_in(path, tmp_path, "model.n_head=2", tokenizer=tokenizer_folder)
+    assert done.step == (7 if form == "checkpoint" else 0)
+    assert_same(done, original)
+
+
+def test_weights_of_half_precision_are_imported_in_full(original: Run, tokenizer_folder: Path, tmp_path: Path) -> None:
+    torch.save(weights_of(original, half), tmp_path / "w.pt")
+    done = bring_in(tmp_path / "w.pt", tmp_path, "model.n_head=2", tokenizer=tokenizer_folder)
+    model, _ = load_model(Run(Path(done.run)), "best", CPU)
+    assert {tensor.dtype for tensor in model.state_dict().values()} == {torch.float32}
+
+
+def test_a_repeated_head_and_saved_masks_are_no_parameters(
+    original: Run, tokenizer_folder: Path, tmp_path: Path
+) -> None:
+    weights = weights_of(original, nanogpt)
+    weights["lm_head.weight"] = weights["transformer.wte.weight"].clone()
+    for layer in range(2):
+        weights[f"transformer.h.{layer}.attn.bias"] = torch.tril(torch.ones(32, 32)).view(1, 1, 32, 32)
+        weights[f"transformer.h.{layer}.attn.masked_bias"] = torch.tensor(-1e9)
+    torch.save(weights, tmp_path / "w.pt")
+    done = bring_in(tmp_path / "w.pt", tmp_path, "model.n_head=2", tokenizer=tokenizer_folder)
+    assert done.model["tie_weights"] is True
+    assert_same(done, original)
+
+
+def test_the_configuration_is_inferred(make_run: Callable[..., Run], tmp_path: Path) -> None:
+    run = make_run("model.bias=false", "model.tie_weights=false", "model.n_head=4", "model.dropout=0.25")
+    weights = weights_of(run, nanogpt)
+    weights["lm_head.weight"] = weights.pop("transformer.lm_head.weight")
+    torch.save({"model": weights, "model_args": {"n_head": 4, "dropout": 0.25}}, tmp_path / "ckpt.pt")
+    done = bring_in(tmp_path / "ckpt.pt", tmp_path, tokenizer=run.checkpoints / "best" / "tokenizer")
+    wanted = load_model(run, "best", CPU)[1].model
+    assert load_model(Run(Path(done.run)), "best", CPU)[1].model == wanted
+    assert_same(done, run)
+
+
+def test_without_the_number_of_heads_nothing_is_guessed(original: Run, tokenizer_folder: Path, tmp_path: Path) -> None:
+    torch.save(weights_of(original, nanogpt), tmp_path / "w.pt")
+    with pytest.raises(UserError, match=r"says nothing of n_head.*--set model\.n_head=N does, where N divides .*= 32"):
+        bring_in(tmp_path / "w.pt", tmp_path, tokenizer=tokenizer_folder)
+    with pytest.raises(UserError, match=r"n_embd = 32: wants a multiple of n_head = 5"):
+        bring_in(tmp_path / "w.pt", tmp_path, "model.n_head=5", tokenizer=tokenizer_folder)
+    nothing_was_made(tmp_path)
+
+
+def nothing_was_made(workspace: Path, name: str = "brought") -> None:
+    assert Workspace(workspace).list_runs(name) == []
+    assert not (workspace / "experiments" / f"{name}.toml").exists()
+
+
+def test_an_imported_run_is_a_run_like_any_other(original: Run, tokenizer_folder: Path, tmp_path: Path) -> None:
+    torch.save({"model": weights_of(original, nanogpt), "best_val_loss": 1.5}, tmp_path / "w.pt")
+    done = bring_in(tmp_path / "w.pt", tmp_path, "model.n_head=2", tokenizer=tokenizer_folder)
+    run = Workspace(tmp_path).find_run("brought")
+    assert Path(done.run) == run.path
+    assert run.state() == "finished" and not run.is_alive()
+    info = run.info()
+    assert info is not None and (info.run_id, info.name) == (run.id, "brought")
+    assert run.log.read_text() == f"imported from {tmp_path / 'w.pt'}\n"
+    assert {path.name for path in run.checkpoints.iterdir()} == {"best", "last"}
+    assert load_model(run, "best", CPU)[1].val_loss == 1.5
+    experiment = load_experiment(Path(done.file))
+    assert experiment == run.experiment()
+    assert (experiment.model.n_layer, experiment.model.n_embd, experiment.model.block_size) == (2, 32, 32)
+    assert done.written and Path(done.file) == tmp_path / "experiments" / "brought.toml"
+
+
+def test_a_written_experiment_names_the_tokenizer_that_came_with_the_weights(
+    original: Run, tokenizer_folder: Path, tmp_path: Path
+) -> None:
+    from engine.data.prepare import open_tokenizer
+
+    torch.save(weights_of(original, nanogpt), tmp_path / "w.pt")
+    done = bring_in(tmp_path / "w.pt", tmp_path, "model.n_head=2", tokenizer=tokenizer_folder)
+    table = load_experiment(Path(done.file)).tokenizer
+    assert table.vocab_size == done.vocab_size
+    named = open_tokenizer(table, Workspace(tmp_path), None)
+    assert named is not None
+    text = "Once upon a time, ﬁne"
+    assert named.encode(text) == Tokenizer.load(tokenizer_folder).encode(text)
+
+
+def test_an_experiment_of_the_workspace_gives_heads_tokenizer_and_settings(
+    make_run: Callable[..., Run], tmp_path: Path, tiny: str
+) -> None:
+    run = make_run()
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "tiny.toml").write_text(tiny, encoding="utf-8")
+    torch.save(weights_of(run, nanogpt), tmp_path / "w.pt")
+    done = bring_in(tmp_path / "w.pt", tmp_path, "sampling.top_k=3", name="tiny")
+    assert not done.written
+    assert (tmp_path / "experiments" / "tiny.toml").read_text(encoding="utf-8") == tiny
+    imported = Run(Path(done.run))
+    assert imported.experiment().sampling.top_k == 3
+    assert imported.experiment().train == run.experiment().train
+    assert_same(done, run)
+
+
+def test_tensors_that_do_not_fit_the_experiment_are_named(
+    make_run: Callable[..., Run], tmp_path: Path, tiny: str
+) -> None:
+    run = make_run("model.n_layer=3", "model.block_size=16")
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "tiny.toml").write_text(tiny, encoding="utf-8")
+    torch.save(weights_of(run, nanogpt), tmp_path / "w.pt")
+    with pytest.raises(UserError) as caught:
+        bring_in(tmp_path / "w.pt", tmp_path, name="tiny")
+    told = str(caught.value)
+    assert "does not fit n_layer = 2, n_embd = 32, block_size = 32" in told
+    assert "h.2.ln_1.weight 32 has no place" in told
+    assert "wpe.weight is 16 x 32, wants 32 x 32" in told
+    assert told.endswith("and 7 more")
+    assert Workspace(tmp_path).list_runs("tiny") == [run]
+
+
+def test_missing_tensors_are_named(original: Run, tokenizer_folder: Path, tmp_path: Path) -> None:
+    weights = weights_of(original, nanogpt)
+    del weights["transformer.h.1.mlp.c_fc.weight"]
+    torch.save(weights, tmp_path / "w.pt")
+    with pytest.raises(UserError, match=r"h\.1\.mlp\.c_fc\.weight is missing"):
+        bring_in(tmp_path / "w.pt", tmp_path, "model.n_head=2", tokenizer=tokenizer_folder)
+    nothing_was_made(tmp_path)
+
+
+def test_another_architectures_tensors_are_named(tmp_path: Path) -> None:
+    weights = {
+        "model.embed_tokens.weight": torch.ones(8, 4),
+        "model.layers.0.self_attn.q_proj.weight": torch.ones(4, 4),
+    }
+    save_file(weights, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    with pytest.raises(UserError) as caught:
+        bring_in(tmp_path, tmp_path)
+    told = str(caught.value)
+    assert "another architecture (llama)" in told
+    assert "model.layers.0.self_attn.q_proj.weight 4 x 4" in told and "model.embed_tokens.weight 8 x 4" in told
+    nothing_was_made(tmp_path)
+
+
+def test_a_vocabulary_without_a_known_tokenizer_wants_one(original: Run, tmp_path: Path) -> None:
+    torch.save(weights_of(original, nanogpt), tmp_path / "w.pt")
+    with pytest.raises(UserError, match="is not GPT-2's, and no run of brought has one like it; wants --tokenizer"):
+        bring_in(tmp_path / "w.pt", tmp_path, "model.n_head=2")
+    with pytest.raises(UserError, match="no such folder"):
+        bring_in(tmp_path / "w.pt", tmp_path, "model.n_head=2", tokenizer=tmp_path / "nothing")
+    nothing_was_made(tmp_path)
+
+
+def test_a_tokenizer_of_another_size_does_not_fit(
+    make_run: Callable[..., Run], tokenizer_folder: Path, tmp_path: Path
+) -> None:
+    weights = weights_of(make_run(), nanogpt)
+    weights["transformer.wte.weight"] = weights["transformer.wte.weight"][:300]
+    torch.save(weights, tmp_path / "w.pt")
+    size = Tokenizer.load(tokenizer_folder).vocab_size
+    with pytest.raises(UserError, match=rf"wte\.weight is 300 x 32, wants {size} x 32"):
+        bring_in(tmp_path / "w.pt", tmp_path, "model.n_head=2", tokenizer=tokenizer_folder)
+
+
+def test_nanogpts_padded_vocabulary_is_gpt2s(make_run: Callable[..., Run], tmp_path: Path, mirror: Path) -> None:
+    tokenizer = gpt2(tmp_path / "tiktoken", mirror)
+    run = make_run("model.n_layer=1", "model.n_embd=4", tokenizer=tokenizer)
+    weights = weights_of(run, compiled)
+    weights["_orig_mod.transformer.wte.weight"] = torch.cat(
+        [weights["_orig_mod.transformer.wte.weight"], torch.randn(47, 4)]
+    )
+    torch.save({"model": weights, "model_args": {"n_head": 2, "vocab_size": 50_304}}, tmp_path / "ckpt.pt")
+    done = import_weights(tmp_path / "ckpt.pt", "brought", Workspace(tmp_path), [], None, mirror)
+    assert done.vocab_size == 50_257
+    assert done.notes == ["47 rows of the token embedding are padding, and were left out"]
+    assert load_experiment(Path(done.file)).tokenizer.kind == "gpt2"
+    assert_same(done, run)
+
+
+def test_what_an_import_wrote_goes_out_again(original: Run, tokenizer_folder: Path, tmp_path: Path) -> None:
+    torch.save(weights_of(original, nanogpt), tmp_path / "w.pt")
+    done = bring_in(tmp_path / "w.pt", tmp_path, "model.n_head=2", tokenizer=tokenizer_folder)
+    export(Run(Path(done.run)), "last", "huggingface", tmp_path / "out")
+    shutil.rmtree(tmp_path / "experiments")
+    again = bring_in(tmp_path / "out", tmp_path, name="again")
+    assert_same(again, original)
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "trained elsewhere" in card and "built-in corpus" not in card
+
+
+def test_a_name_that_leaves_the_workspace_is_refused(original: Run, tmp_path: Path) -> None:
+    torch.save(weights_of(original, nanogpt), tmp_path / "w.pt")
+    with pytest.raises(UserError, match="no experiment name"):
+        bring_in(tmp_path / "w.pt", tmp_path, name="../outside")
+
+
+def test_an_experiment_with_gpt2s_tokenizer_takes_no_other_vocabulary(
+    original: Run, tokenizer_folder: Path, tmp_path: Path, tiny: str
+) -> None:
+    (tmp_path / "experiments").mkdir()
+    text = apply_overrides(tiny, ['tokenizer.kind="gpt2"']).replace("vocab_size = 400\n", "")
+    (tmp_path / "experiments" / "brought.toml").write_text(text, encoding="utf-8")
+    torch.save(weights_of(original, nanogpt), tmp_path / "w.pt")
+    with pytest.raises(UserError, match=r'tokenizer\.kind = "gpt2", and the weights have a vocabulary of 400'):
+        bring_in(tmp_path / "w.pt", tmp_path, tokenizer=tokenizer_folder)
+    assert Workspace(tmp_path).list_runs("brought") == []
+
+
+def test_a_disk_that_is_too_small_leaves_no_run(original: Run, tokenizer_folder: Path, tmp_path: Path) -> None:
+    torch.save(weights_of(original, nanogpt), tmp_path / "w.pt")
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+
+    command = [sys.executable, "-m", "engine", "import", "w.pt", "--experiment", "brought", "--set", "model.n_head=2"]
+    command += ["--tokenizer", str(tokenizer_folder)]
+    done = subprocess.run(command, cwd=tmp_path, preexec_fn=limit, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "cannot be written" in done.stderr and "Traceback" not in done.stderr
+    nothing_was_made(tmp_path)

@@ -1,0 +1,71 @@
+"""Exports never overwrite, and leave nothing half-done."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.contract.errors import UserError
+from engine.contract.run import Run
+from engine.interop.exporting import export
+from engine.interop.output import new_file, new_folder
+
+FORMATS = ["huggingface", "nanogpt", "gguf", "csv", "tensorboard"]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("what", ["folder", "empty folder", "file", "broken link"])
+def test_what_stands_there_is_never_touched(
+    make_run: Callable[..., Run], tmp_path: Path, format: Any, what: str
+) -> None:
+    place = tmp_path / "there"
+    if what == "file":
+        place.write_text("mine")
+    elif what == "broken link":
+        place.symlink_to("nowhere")
+    else:
+        place.mkdir()
+        if what == "folder":
+            (place / "mine").write_text("mine")
+    before = sorted(path.name for path in tmp_path.rglob("*") if "runs" not in path.parts)
+    with pytest.raises(UserError, match="exists already, and an export overwrites nothing"):
+        export(make_run(), "best", format, place)
+    assert sorted(path.name for path in tmp_path.rglob("*") if "runs" not in path.parts) == before
+    assert place.is_symlink() or not place.is_file() or place.read_text() == "mine"
+
+
+@pytest.mark.parametrize("new", [new_file, new_folder])
+def test_what_fails_in_the_middle_leaves_nothing(tmp_path: Path, new: Any) -> None:
+    with pytest.raises(RuntimeError), new(tmp_path / "a" / "b") as place:
+        if not place.is_dir():
+            place.write_text("half")
+        raise RuntimeError
+    assert list((tmp_path / "a").iterdir()) == []
+
+
+def test_what_came_to_stand_there_meanwhile_stays(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="exists already"), new_file(tmp_path / "out") as place:
+        place.write_text("ours")
+        (tmp_path / "out").write_text("theirs")
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["out"]
+    assert (tmp_path / "out").read_text() == "theirs"
+
+
+@pytest.mark.parametrize("format", ["huggingface", "nanogpt", "gguf"])
+def test_a_disk_that_is_too_small_is_told_in_words(make_run: Callable[..., Run], tmp_path: Path, format: str) -> None:
+    run = make_run()
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+
+    command = [sys.executable, "-m", "engine", "export", str(run.path), "--format", format, "--output", "out"]
+    done = subprocess.run(command, cwd=tmp_path, preexec_fn=limit, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("out: cannot be written: ") and "Traceback" not in done.stderr
+    assert list(tmp_path.glob("*out*")) == list(tmp_path.glob(".out*")) == []

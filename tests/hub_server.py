@@ -8,6 +8,9 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
 
 COMMIT = "0123456789" * 4
 
@@ -23,6 +26,21 @@ def hub_server(files: Mapping[str, bytes], broken: str = "") -> Iterator[Threadi
     finally:
         close(server)
         thread.join()
+
+
+@contextmanager
+def in_place_of_the_hub(
+    files: Mapping[str, bytes], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ThreadingHTTPServer]:
+    """`huggingface_hub` asks a server of `files` instead of the real one, and keeps what it downloads in `cache`."""
+    from huggingface_hub import constants
+
+    with hub_server(files) as server:
+        template = address(server) + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "ENDPOINT", address(server))
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+        yield server
 
 
 def address(server: ThreadingHTTPServer) -> str:

@@ -11,7 +11,6 @@ import copy
 import gc
 import json
 import logging
-import re
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any
 import torch
 
 from engine.contract.errors import UserError
-from engine.data.locate import DISK_FULL, without_network
+from engine.data.hub import repository
 from engine.data.sentences import pieces
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -58,7 +57,7 @@ class Translator:
             UserError: there is no such model, it cannot be downloaded, is damaged, or is no Marian model.
         """
         shown = f'{key} = "{model}"'
-        folder = _find(model, mirror, root or Path(), shown)
+        folder = _repository(model, mirror, root or Path(), shown)
         _check_files(folder, shown)
         loaded, tokenizer = _loaded(folder, shown)
         try:
@@ -149,45 +148,12 @@ class Translator:
         return " ".join(text.split())  # a line break would be one that the source does not have
 
 
-def _find(model: str, mirror: Path | None, root: Path, shown: str) -> Path:
-    """The model's folder: as named, in the mirror, or downloaded from the hub."""
-    folder = root / Path(model).expanduser()
-    if model and folder.is_dir():
+def _repository(model: str, mirror: Path | None, root: Path, shown: str) -> Path:
+    """The model's folder. Of the hub's, weights in an older format are fetched only where there are no others."""
+    folder = repository(model, [*FILES, *OPTIONAL_FILES, WEIGHTS[0]], mirror, root, shown)
+    if any((folder / name).is_file() for name in WEIGHTS):
         return folder
-    if not re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", model):
-        raise UserError(f"{shown}: no such folder in {root.absolute()}; wants one, or OWNER/NAME of a model on the hub")
-    mirrored = mirror / model if mirror is not None else None
-    if mirrored is not None and mirrored.is_dir():
-        return mirrored
-    return _downloaded(model, mirrored, shown)
-
-
-def _downloaded(model: str, mirrored: Path | None, shown: str) -> Path:
-    """The hub's copy, which `huggingface_hub` keeps. Its code, and weights in other formats, are left there."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
-    from huggingface_hub.utils.tqdm import disable_progress_bars
-
-    disable_progress_bars()
-    looked_in = f", nor is {mirrored} there" if mirrored is not None else ""
-    how = without_network(f"hf download {model} --local-dir DIR/{model}")
-    try:
-        folder = Path(snapshot_download(model, allow_patterns=[*FILES, *OPTIONAL_FILES, WEIGHTS[0]]))
-        if not (folder / WEIGHTS[0]).is_file():
-            snapshot_download(model, revision=folder.name, allow_patterns=[WEIGHTS[1]])
-        return folder
-    except GatedRepoError:
-        raise UserError(f"{shown}: its owner lets in only whom they know; see https://huggingface.co/{model}") from None
-    except RepositoryNotFoundError:
-        raise UserError(f"{shown}: the hub has no such model{looked_in}") from None
-    except LocalEntryNotFoundError:
-        where = f"neither in the mirror ({mirrored}) nor" if mirrored is not None else "not"
-        raise UserError(f"{shown}: is {where} on this machine, and the hub cannot be reached\n{how}") from None
-    except Exception as error:  # a network has more ways to fail than the library has names for
-        if isinstance(error, OSError) and error.errno in DISK_FULL:
-            raise
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise UserError(f"{shown}: cannot be downloaded: {reason}{looked_in}\n{how}") from None
+    return repository(model, [WEIGHTS[1]], mirror, root, shown)
 
 
 def _check_files(folder: Path, shown: str) -> None:

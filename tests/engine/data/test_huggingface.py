@@ -16,7 +16,7 @@ import pytest
 import tiny_tokenizers
 import tokenizers
 import torch
-from hub_server import address, close, hub_server
+from hub_server import close, in_place_of_the_hub
 from support import engine
 
 from engine.checkpoint import load_tokenizer
@@ -222,15 +222,9 @@ def test_neither_torch_nor_transformers_is_loaded_for_a_tokenizer_json(tmp_path:
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadingHTTPServer]:
-    from huggingface_hub import constants
-
     folder = tiny_tokenizers.save(tiny_tokenizers.byte_level(), tmp_path / "upstream")
     files = {path.name: path.read_bytes() for path in folder.iterdir()} | {"model.safetensors": b"x", "evil.py": b""}
-    with hub_server(files) as server:
-        template = address(server) + "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr(constants, "ENDPOINT", address(server))
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    with in_place_of_the_hub(files, tmp_path / "hub", monkeypatch) as server:
         yield server
 
 

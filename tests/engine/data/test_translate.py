@@ -1,19 +1,18 @@
 from __future__ import annotations
 
-import hashlib
 import json
 import pickle
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from hub_server import close, in_place_of_the_hub
 from tiny_marian import POSITIONS, save_tiny_marian
 
 from engine.contract.errors import UserError
@@ -50,8 +49,8 @@ def test_a_model_is_loaded_from_a_folder_below_the_root(copied: Path, translator
 
 def test_a_model_is_loaded_from_the_mirror(copied: Path, tmp_path: Path) -> None:
     (tmp_path / "mirror" / "owner").mkdir(parents=True)
-    copied.rename(tmp_path / "mirror" / "owner" / "tiny")
-    assert Translator.load("owner/tiny", CPU, tmp_path / "mirror").translate(["jump"])
+    copied.rename(tmp_path / "mirror" / "owner" / "name")
+    assert Translator.load("owner/name", CPU, tmp_path / "mirror").translate(["jump"])
 
 
 @pytest.mark.parametrize("model", ["", "./nowhere", "/nowhere", "~/nowhere", "a/b/c", "a b", "../x"])
@@ -271,69 +270,25 @@ def test_a_model_of_several_languages_is_told_which(tmp_path: Path) -> None:
 
 @pytest.fixture
 def hub(marian: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadingHTTPServer]:
-    """A hub on this machine with one model, owner/tiny, that `huggingface_hub` asks instead of the real one."""
-    from huggingface_hub import constants
-
+    """A hub on this machine that has one model, owner/name."""
     files = {path.name: path.read_bytes() for path in marian.iterdir()} | {"evil.py": b"", "tf_model.h5": b"x"}
-    server = ThreadingHTTPServer(("127.0.0.1", 0), hub_of(files))
-    address = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setattr(constants, "ENDPOINT", address)
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}")
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    threading.Thread(target=server.serve_forever).start()
-    yield server
-    close(server)
-
-
-def close(server: ThreadingHTTPServer) -> None:
-    server.shutdown()
-    server.server_close()
-
-
-def hub_of(files: dict[str, bytes]) -> type[BaseHTTPRequestHandler]:
-    commit = "0123456789" * 4
-    hashes = {name: hashlib.sha1(files[name]).hexdigest() for name in files}
-    names = [{"type": "file", "path": name, "size": len(files[name]), "oid": hashes[name]} for name in files]
-
-    class Hub(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            path = self.path.partition("?")[0]
-            name = path.removeprefix(f"/owner/tiny/resolve/{commit}/")
-            content = files.get(name)
-            if path.startswith("/api/models/owner/tiny/revision/"):
-                content = json.dumps({"id": "owner/tiny", "sha": commit, "siblings": []}).encode()
-            elif path == f"/api/models/owner/tiny/tree/{commit}":
-                content = json.dumps(names).encode()
-            self.send_response(404 if content is None else 200)
-            if content is None:
-                self.send_header("X-Error-Code", "GatedRepo" if "gated" in path else "RepoNotFound")
-            self.send_header("ETag", f'"{hashes.get(name)}"')
-            self.send_header("X-Repo-Commit", commit)
-            self.send_header("Content-Length", str(len(content or b"")))
-            self.end_headers()
-            if self.command == "GET":
-                self.wfile.write(content or b"")
-
-        do_HEAD = do_GET
-
-        def log_message(self, *_: object) -> None: ...
-
-    return Hub
+    with in_place_of_the_hub(files, tmp_path / "hub", monkeypatch) as server:
+        yield server
 
 
 def test_a_model_is_downloaded_once_and_nothing_but_it(
     hub: ThreadingHTTPServer, tmp_path: Path, translator: Translator
 ) -> None:
-    assert Translator.load("owner/tiny", CPU, None).translate([STORY]) == translator.translate([STORY])
+    assert Translator.load("owner/name", CPU, None).translate([STORY]) == translator.translate([STORY])
     kept = {path.name for path in (tmp_path / "hub").rglob("*")}
     assert "model.safetensors" in kept and not {"evil.py", "tf_model.h5"} & kept
     close(hub)
-    assert Translator.load("owner/tiny", CPU, tmp_path).translate(["jump"]), "without the hub"
+    assert Translator.load("owner/name", CPU, tmp_path).translate(["jump"]), "without the hub"
 
 
 @pytest.mark.usefixtures("hub")
 def test_a_model_that_the_hub_does_not_have_is_said(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"the hub has no such model, nor is .*owner/none there"):
+    with pytest.raises(UserError, match=r"the hub has no such model, .*nor is .*owner/none there"):
         Translator.load("owner/none", CPU, tmp_path)
     with pytest.raises(UserError, match="its owner lets in only"):
         Translator.load("owner/gated", CPU, None)
@@ -342,13 +297,13 @@ def test_a_model_that_the_hub_does_not_have_is_said(tmp_path: Path) -> None:
 def test_without_a_network_it_is_said_where_the_model_was_looked_for(hub: ThreadingHTTPServer, tmp_path: Path) -> None:
     close(hub)
     with pytest.raises(UserError) as caught:
-        Translator.load("owner/tiny", CPU, tmp_path, key="sampling.translate.story_model")
+        Translator.load("owner/name", CPU, tmp_path, key="sampling.translate.story_model")
     first, *how = str(caught.value).splitlines()
     assert first == (
-        f'sampling.translate.story_model = "owner/tiny": is neither in the mirror ({tmp_path}/owner/tiny) nor on this '
+        f'sampling.translate.story_model = "owner/name": is neither in the mirror ({tmp_path}/owner/name) nor on this '
         "machine, and the hub cannot be reached"
     )
-    assert "hf download owner/tiny --local-dir DIR/owner/tiny" in "\n".join(how)
+    assert "hf download owner/name --local-dir DIR/owner/name" in "\n".join(how)
 
 
 def test_a_generation_process_loads_transformers_only_when_it_translates() -> None:

@@ -55,5 +55,5 @@ def _train(train: Train) -> Found:
         )
     if train.warmup_steps >= train.max_steps:
         yield "warmup_steps", f"= {train.warmup_steps}: wants to be below max_steps = {train.max_steps}"
-    if train.init_from is not None:
-        yield "init_from", "cannot be used by this version: it trains from scratch only"
+    if train.init_from is not None and not train.init_from.removeprefix("huggingface:").strip():
+        yield "init_from", 'is empty: wants a run, "huggingface:ID" or the path of a file of weights'

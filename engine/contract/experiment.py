@@ -128,7 +128,9 @@ class Train(Table, frozen=True):
     seed: Seed = 1337
     checkpoint_interval: Annotated[Count, Meta(description="steps between saves of checkpoints/last")] = 500
     sample_interval: Annotated[CountOrZero, Meta(description="steps between sample stories; 0 is at the end only")] = 0
-    init_from: Annotated[str | None, Meta(description="a run, a hub model or a file to start from")] = None
+    init_from: Annotated[
+        str | None, Meta(description='weights to start from, tokenizer included: a run, "huggingface:ID" or a path')
+    ] = None
 
 
 class Hardware(Table, frozen=True):

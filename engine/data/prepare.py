@@ -138,6 +138,7 @@ class _Place:
     source: Source
     tokenizer: Callable[[], Tokenizer | None]  # None where it is trained on the source
     table: TokenizerTable
+    by_table: bool  # whether the table alone says which tokenizer it is
     key: dict[str, Any]
     digest: str
     part: Path  # the directory of what is not whole yet
@@ -148,9 +149,10 @@ def _reserved(experiment: Experiment, workspace: Workspace, mirror: Path | None,
     """The place of the experiment's data, for this process alone."""
     with _write_errors_explained(workspace):
         source = open_source(experiment.data, workspace, mirror, emit)
+        opened = starting_tokenizer(experiment, workspace, mirror)
         # only what has no fixed vocabulary: prepared data is found without the files of GPT-2's tokenizer
-        named = experiment.tokenizer.kind == "huggingface"
-        opened = open_tokenizer(experiment.tokenizer, workspace, mirror) if named else None
+        if opened is None and experiment.tokenizer.kind == "huggingface":
+            opened = open_tokenizer(experiment.tokenizer, workspace, mirror)
         key = _key(source, experiment, opened)
         digest = hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=6).hexdigest()
         workspace.data.mkdir(parents=True, exist_ok=True)
@@ -160,10 +162,32 @@ def _reserved(experiment: Experiment, workspace: Workspace, mirror: Path | None,
                 source,
                 lambda: opened or open_tokenizer(experiment.tokenizer, workspace, mirror),
                 experiment.tokenizer,
+                opened is None,
                 key,
                 digest,
                 part,
             )
+
+
+def starting_tokenizer(experiment: Experiment, workspace: Workspace, mirror: Path | None) -> Tokenizer | None:
+    """The tokenizer of the weights that the training starts from; None where it starts from scratch, or they come
+    without one.
+
+    Raises:
+        UserError: there are no such weights, or they leave the tokenizer to a table that has none ready.
+    """
+    init_from = experiment.train.init_from
+    if init_from is None:
+        return None
+    from engine.starting_point import starting_point  # whose files may want torch
+
+    tokenizer = starting_point(init_from, workspace, mirror).tokenizer(workspace, mirror)
+    if tokenizer is None and experiment.tokenizer.kind == "byte_bpe":
+        raise UserError(
+            f'train.init_from = "{init_from}": comes without a tokenizer, and one that is trained on other texts does '
+            'not fit it: wants tokenizer.kind = "gpt2" or "huggingface"'
+        )
+    return tokenizer
 
 
 def open_tokenizer(table: TokenizerTable, workspace: Workspace, mirror: Path | None) -> Tokenizer | None:
@@ -262,15 +286,15 @@ def _write(place: _Place, emit: Emit) -> None:
     for name in ("train.bin", "val.bin"):
         remove_journal(place.part / name)
     created = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    warnings = _warnings(place.table, tokenizer, splits.repeated)
+    warnings = _warnings(place, tokenizer, splits.repeated)
     manifest = Manifest(place.key, tokenizer.vocab_size, dtype, train, val, warnings, created)
     (place.part / "manifest.json").write_bytes(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
 
 
-def _warnings(table: TokenizerTable, tokenizer: Tokenizer, repeated: int) -> list[str]:
+def _warnings(place: _Place, tokenizer: Tokenizer, repeated: int) -> list[str]:
     """What the user should know of the data."""
-    warnings = []
-    if table.kind == "byte_bpe" and tokenizer.vocab_size != table.vocab_size:
+    warnings, table = [], place.table
+    if place.by_table and table.kind == "byte_bpe" and tokenizer.vocab_size != table.vocab_size:
         warnings.append(
             f"tokenizer.vocab_size = {table.vocab_size:,}: the training stories give only {tokenizer.vocab_size:,} "
             f"entries at min_frequency = {table.min_frequency}; the model gets that many"

@@ -69,9 +69,9 @@ class Tokenizer(ABC):
     def save(self, directory: Path) -> None:
         """Write all that `load` needs."""
 
+    @abstractmethod
     def fingerprint(self) -> str:
-        """Changes when any text's ids may; "" where the kind of tokenizer alone says it all."""
-        return ""
+        """Changes when any text's ids may."""
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of `ids`; bytes that are no UTF-8 become U+FFFD."""
@@ -147,6 +147,12 @@ class BytePairTokenizer(Tokenizer):
         (directory / "vocab.tiktoken").write_bytes(b"".join(lines))
         config = msgspec.json.format(msgspec.json.encode(self.config))
         (directory / CONFIG).write_bytes(config + b"\n")
+
+    def fingerprint(self) -> str:
+        hashed = hashlib.blake2b(msgspec.json.encode(self.config), digest_size=16)
+        for token, rank in sorted(self._ranks.items(), key=lambda item: item[1]):
+            hashed.update(b"%d %d " % (rank, len(token)) + token)
+        return hashed.hexdigest()
 
     @classmethod
     def read(cls, directory: Path) -> BytePairTokenizer:

@@ -16,7 +16,7 @@ from engine.contract.events import Emit, Piece, Tokenized
 from engine.contract.experiment import Experiment
 from engine.contract.experiment import Tokenizer as TokenizerTable
 from engine.contract.workspace import Workspace
-from engine.data.prepare import open_tokenizer, trained_tokenizer
+from engine.data.prepare import open_tokenizer, starting_tokenizer, trained_tokenizer
 from engine.data.sources import open_source
 from engine.data.tokenizers import Tokenizer
 
@@ -36,9 +36,11 @@ def tokenized(
     """
     if text is not None and not text.strip():
         raise UserError("--text: is empty; wants some words")
-    tokenizer = open_tokenizer(experiment.tokenizer, workspace, mirror)
-    if tokenizer is None:
-        tokenizer = trained_tokenizer(experiment, workspace, mirror, emit)
+    tokenizer = (
+        starting_tokenizer(experiment, workspace, mirror)
+        or open_tokenizer(experiment.tokenizer, workspace, mirror)
+        or trained_tokenizer(experiment, workspace, mirror, emit)
+    )
     if text is None:
         source = open_source(experiment.data, workspace, mirror, emit)
         stories = list(itertools.islice(source.stories(), STORIES))

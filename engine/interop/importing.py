@@ -166,7 +166,7 @@ def _tokenizer(
     """The tokenizer of weights with so many rows of token embeddings; `table` is what the experiment has, if any."""
     folder = chosen or foreign.tokenizer
     if folder is not None:
-        return _read_tokenizer(folder, mirror, workspace)
+        return read_tokenizer(folder, mirror, workspace)
     for run in workspace.list_runs(name):
         for kind in _KINDS:
             if (run.checkpoints / kind).is_dir() and read_info(run, kind).vocab_size == rows:
@@ -190,7 +190,7 @@ def _check_tokenizer(table: TokenizerTable, tokenizer: Tokenizer, file: Path) ->
         )
 
 
-def _read_tokenizer(folder: Path, mirror: Path | None, workspace: Workspace) -> Tokenizer:
+def read_tokenizer(folder: Path, mirror: Path | None, workspace: Workspace) -> Tokenizer:
     if not folder.is_dir():
         raise UserError(f"--tokenizer {folder}: no such folder")
     with suppress(UserError):  # it is not one of ours

@@ -1,0 +1,103 @@
+"""A training that starts from weights that were trained before, and keeps their tokenizer."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from support import engine, events_of, start_engine, wait_for
+
+from engine.checkpoint import load_model, load_tokenizer
+from engine.contract.errors import UserError
+from engine.contract.events import Step
+from engine.contract.run import Run
+from engine.contract.workspace import MIRROR_VARIABLE, Workspace
+from engine.interop.exporting import export
+from engine.starting_point import starting_point
+
+CPU = torch.device("cpu")
+NewRun = Callable[..., Run]
+# other texts, of which a tokenizer of their own would be another one; and a step that hardly changes a weight
+ELSEWHERE = ("data.language='arabic'", "train.max_steps=1", "train.warmup_steps=0", "train.learning_rate=1e-12")
+
+
+def started_from(new_run: NewRun, init_from: str, *overrides: str) -> Run:
+    return new_run(f"train.init_from={init_from!r}", *ELSEWHERE, *overrides)
+
+
+def assert_same_model(run: Run, source: Run) -> None:
+    """The same weights and the same tokenizer."""
+    ours, theirs = load_model(run, "best", CPU)[0].state_dict(), load_model(source, "best", CPU)[0].state_dict()
+    assert ours.keys() == theirs.keys()
+    for name, weight in ours.items():
+        torch.testing.assert_close(weight, theirs[name], rtol=0, atol=1e-5, msg=name)
+    text = "Once upon a time كان"
+    assert load_tokenizer(run, "best").encode(text) == load_tokenizer(source, "best").encode(text)
+
+
+def test_a_run_starts_from_the_weights_and_the_tokenizer_of_another(trained: Run, new_run: NewRun) -> None:
+    run = started_from(new_run, trained.id)
+    assert engine(run) == 0, run.log.read_text()
+    assert_same_model(run, trained)
+    assert f"starts from the weights of {trained}" in run.log.read_text()
+
+
+def test_an_experiments_name_is_its_newest_run_with_a_checkpoint(trained: Run, new_run: NewRun) -> None:
+    new_run()  # newer, and without one
+    found = starting_point("tiny", Workspace(trained.path.parents[2]), None)
+    assert found.run == trained
+
+
+def test_what_goes_on_does_not_start_again(trained: Run, new_run: NewRun) -> None:
+    keys = ("train.max_steps=100000", "train.warmup_steps=0", "train.checkpoint_interval=1")
+    run = new_run(f"train.init_from={trained.id!r}", *keys)
+    process = start_engine(run)
+    wait_for(lambda: any(isinstance(event, Step) and event.step > 2 for event in events_of(run)), "some steps")
+    process.terminate()
+    assert process.wait(timeout=60) == 130
+    shutil.rmtree(trained.path)
+    text = run.experiment_file.read_text(encoding="utf-8")
+    last = max(event.step for event in events_of(run) if isinstance(event, Step))
+    run.experiment_file.write_text(text.replace("max_steps = 100000", f"max_steps = {last + 1}"), encoding="utf-8")
+    assert engine(run, "--resume") == 0, run.log.read_text()
+
+
+@pytest.mark.parametrize("where", ["a folder", "the hub"])
+def test_a_hugging_face_folder_is_a_start_too(
+    where: str, trained: Run, new_run: NewRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "mirror" / "owner" / "name"
+    folder.parent.mkdir(parents=True)
+    export(trained, "best", "huggingface", folder)
+    monkeypatch.setenv(MIRROR_VARIABLE, str(tmp_path / "mirror"))
+    run = started_from(new_run, str(folder) if where == "a folder" else "huggingface:owner/name")
+    assert engine(run) == 0, run.log.read_text()
+    assert_same_model(run, trained)
+
+
+def failure(run: Run) -> str:
+    assert engine(run) == 1
+    return events_of(run)[-1].error  # type: ignore[attr-defined,no-any-return]
+
+
+def test_a_model_of_another_shape_is_refused_with_what_does_not_fit(trained: Run, new_run: NewRun) -> None:
+    told = failure(started_from(new_run, trained.id, "model.n_layer=3"))
+    assert "does not fit n_layer = 3" in told and "h.2.ln_1.weight is missing" in told
+    told = failure(started_from(new_run, trained.id, "model.n_head=1"))
+    assert "has model.n_head = 2, not 1" in told
+
+
+def test_weights_without_a_tokenizer_want_one_that_is_not_trained(trained: Run, new_run: NewRun) -> None:
+    shutil.copy(trained.checkpoints / "best" / "model.safetensors", trained.path.parents[2] / "bare.safetensors")
+    told = failure(started_from(new_run, "bare.safetensors"))
+    assert "comes without a tokenizer" in told and "tokenizer.kind" in told
+
+
+def test_what_is_nowhere_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r'train.init_from = "nothing": is no file, and as a run: '):
+        starting_point("nothing", Workspace(tmp_path), None)
+    with pytest.raises(UserError, match=r'a model on the hub is "huggingface:owner/name"'):
+        starting_point("owner/name", Workspace(tmp_path), None)

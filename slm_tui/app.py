@@ -104,6 +104,8 @@ class SlmTui(App[None]):
             self._wake.clear()
 
     def on_slm_tui_catalog_changed(self, message: CatalogChanged) -> None:
+        if not self.is_running:  # its screens are being taken apart
+            return
         self.catalog = message.catalog
         runs = {entry.run for entry in message.catalog.runs()}
         self.marked = {run: None for run in self.marked if run in runs}

@@ -14,7 +14,7 @@ class PromptArea(TextArea):
     """A text of a few lines. Enter submits it; shift+enter, or ctrl+j where a terminal cannot tell, breaks the line."""
 
     DEFAULT_CSS = """
-    PromptArea { height: auto; min-height: 3; max-height: 8; padding: 0 1; }
+    PromptArea { height: auto; min-height: 3; max-height: 8; }
     """
 
     @dataclass

@@ -143,9 +143,9 @@ def evaluate_run(run: Run, kind: Literal["best", "last"], device_name: str, emit
     """A checkpoint's loss over the whole validation split.
 
     Raises:
-        UserError: there is no such checkpoint, or its data cannot be prepared.
+        UserError: there is no such checkpoint, its data cannot be prepared, or they are of another tokenizer.
     """
-    from engine.checkpoint import load_model
+    from engine.checkpoint import load_model, load_tokenizer
     from engine.data.batches import TokenFile, whole_split
     from engine.device import choose_device, choose_precision
     from engine.evaluate import bits_per_byte, counted, mean_loss
@@ -154,6 +154,11 @@ def evaluate_run(run: Run, kind: Literal["best", "last"], device_name: str, emit
     device = choose_device(device_name)
     model, info = load_model(run, kind, device)
     data = data_of(run, experiment, emit)
+    if load_tokenizer(run, kind).fingerprint() != data.tokenizer().fingerprint():
+        raise UserError(
+            f"{run}: the tokenizer of its {kind} checkpoint is another one than that of its data, {data.directory}: "
+            "a loss on them would say nothing"
+        )
     split = data.manifest.val
     file = TokenFile(data.val, data.manifest.dtype, info.model.block_size, device)
     batches = counted(whole_split(file, experiment.train.batch_size), emit, split.tokens - 1)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from support import engine, events_of, start_engine, taken_device, wait_for
 
+from engine.contract.errors import UserError
 from engine.contract.events import Prepare, Prepared, Queued, RunEnded, RunStarted, Step, Warning
 from engine.contract.run import Run
 from engine.session import evaluate_run
@@ -128,6 +129,16 @@ def test_a_run_is_evaluated_on_its_prepared_data_when_their_source_is_gone(new_r
     assert engine(run, "--resume") == 1
     error = events_of(run)[-1]
     assert isinstance(error, RunEnded) and error.error is not None and "stories.txt" in error.error
+
+
+def test_a_checkpoint_is_not_evaluated_on_the_tokens_of_another_tokenizer(trained: Run) -> None:
+    vocabulary = trained.checkpoints / "best" / "tokenizer" / "vocab.tiktoken"
+    *others, last_but_one, last = [line.split() for line in vocabulary.read_bytes().splitlines()]
+    swapped = [*others, [last[0], last_but_one[1]], [last_but_one[0], last[1]]]
+    vocabulary.write_bytes(b"\n".join(b" ".join(line) for line in swapped))
+    with pytest.raises(UserError, match="the tokenizer of its best checkpoint is another one"):
+        evaluate_run(trained, "best", "cpu", lambda event: None)
+    assert evaluate_run(trained, "last", "cpu", lambda event: None).step == 8
 
 
 def test_a_mistake_in_the_data_is_told_without_a_traceback(new_run: NewRun) -> None:

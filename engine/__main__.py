@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -27,7 +26,7 @@ from engine.contract.experiment import Experiment
 from engine.contract.loading import parse_experiment, read_text
 from engine.contract.overrides import apply_overrides
 from engine.contract.run import Run
-from engine.contract.workspace import MIRROR_VARIABLE, Workspace
+from engine.contract.workspace import Workspace, mirror_folder
 
 
 def main() -> int:
@@ -90,10 +89,8 @@ def export(arguments: argparse.Namespace) -> int:
 def import_(arguments: argparse.Namespace) -> int:
     from engine.interop.importing import import_weights
 
-    workspace, mirror = Workspace.at(arguments.workspace), os.environ.get(MIRROR_VARIABLE)
-    folder = Path(mirror) if mirror else None
-    name, overrides = arguments.experiment, arguments.set
-    print_event(import_weights(arguments.file, name, workspace, overrides, arguments.tokenizer, folder))
+    workspace, name, overrides = Workspace.at(arguments.workspace), arguments.experiment, arguments.set
+    print_event(import_weights(arguments.file, name, workspace, overrides, arguments.tokenizer, mirror_folder()))
     return 0
 
 
@@ -109,8 +106,7 @@ def _experiment(arguments: argparse.Namespace) -> tuple[Workspace, Experiment, P
     workspace = Workspace.at(arguments.workspace)
     path = workspace.experiment_file(arguments.name)
     experiment = parse_experiment(apply_overrides(read_text(path), arguments.set), source=str(path))
-    mirror = os.environ.get(MIRROR_VARIABLE)
-    return workspace, experiment, Path(mirror) if mirror else None
+    return workspace, experiment, mirror_folder()
 
 
 def print_event(event: events.Event) -> None:

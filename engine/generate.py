@@ -17,7 +17,6 @@ import threading
 import time
 import traceback
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 import torch
@@ -44,7 +43,7 @@ from engine.contract.generation import (
     encode,
 )
 from engine.contract.run import Run
-from engine.contract.workspace import MIRROR_VARIABLE
+from engine.contract.workspace import mirror_folder
 from engine.data.tokenizers import Tokenizer
 from engine.decoding import lay_out, window_start
 from engine.device import FreeCores, choose_device, is_out_of_memory
@@ -264,9 +263,8 @@ class Server:
         if models is None:
             return None
         if self._translator is None or self._translator.models != models:
-            mirror = os.environ.get(MIRROR_VARIABLE)
             workspace = self.run.path.parents[2]
-            self._translator = StoryTranslator(models, self.device, Path(mirror) if mirror else None, workspace)
+            self._translator = StoryTranslator(models, self.device, mirror_folder(), workspace)
         return self._translator
 
 

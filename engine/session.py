@@ -23,7 +23,7 @@ from engine.contract.errors import UserError
 from engine.contract.events import Emit, Evaluated, Event, EventWriter, Prepared, RunEnded, RunStarted, Warning
 from engine.contract.experiment import Experiment, Hardware
 from engine.contract.run import Run, RunInfo
-from engine.contract.workspace import MIRROR_VARIABLE, Workspace
+from engine.contract.workspace import Workspace, mirror_folder
 from engine.data.prepare import PreparedData, prepare
 
 EXIT_CODES = {"finished": 0, "early_stopped": 0, "failed": 1, "diverged": 1, "stopped": 130}
@@ -128,9 +128,8 @@ def data_of(run: Run, experiment: Experiment, emit: Emit) -> PreparedData:
     used = run.status().data
     if used is not None and (Path(used.directory) / "manifest.json").exists():
         return PreparedData.load(Path(used.directory))
-    mirror = os.environ.get(MIRROR_VARIABLE)
     workspace = Workspace(run.path.parents[2])
-    return prepare(run.name, experiment, workspace, Path(mirror) if mirror else None, emit)
+    return prepare(run.name, experiment, workspace, mirror_folder(), emit)
 
 
 def prepared_event(data: PreparedData) -> Prepared:

@@ -6,9 +6,7 @@ python -m engine train RUN_DIRECTORY [--resume]
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 
@@ -18,7 +16,7 @@ from engine.contract.estimates import tokens_per_step, training_flops_per_token
 from engine.contract.events import Checkpoint, Emit, EndReason, Eval, Resumed, Sample
 from engine.contract.experiment import Experiment
 from engine.contract.run import Run
-from engine.contract.workspace import MIRROR_VARIABLE, Workspace
+from engine.contract.workspace import Workspace, mirror_folder
 from engine.data.batches import TokenFile, TrainingBatches, validation_windows
 from engine.data.prepare import PreparedData
 from engine.device import autocast, choose_precision, peak_flops, should_compile
@@ -61,7 +59,7 @@ def train(
         load_state(run, state, device)
         emit(Resumed(progress.step))
     if config.init_from is not None and progress.step == 0:
-        start_from(config.init_from, model, run)
+        start_from(config.init_from, model, experiment, run)
     log = StepLog(emit, progress, rates(experiment, data, device, precision), device)
     loss_of = torch.compile(model.loss) if should_compile(config, device) else model.loss
 
@@ -118,15 +116,14 @@ def train(
     return "early_stopped" if early_stop else "finished"
 
 
-def start_from(init_from: str, model: GPT, run: Run) -> None:
+def start_from(init_from: str, model: GPT, experiment: Experiment, run: Run) -> None:
     """Give `model` the weights that `init_from` names.
 
     Raises:
         UserError: there are none of that name, or they do not fit.
     """
-    mirror = os.environ.get(MIRROR_VARIABLE)
-    start = starting_point(init_from, Workspace(run.path.parents[2]), Path(mirror) if mirror else None)
-    model.load_state_dict(start.weights(run.experiment().model, model.wte.weight.shape[0]))
+    start = starting_point(init_from, Workspace(run.path.parents[2]), mirror_folder())
+    model.load_state_dict(start.weights(experiment.model, model.wte.weight.shape[0]))
     print(f"starts from the weights of {start.run or start.path}", flush=True)
 
 

@@ -116,7 +116,7 @@ def _engine(arguments: Sequence[str], mirror: Path | None = None) -> Iterator[su
     ):
         try:
             yield process
-        except BaseException:
+        except BaseException:  # Ctrl-C too: the engine has nobody to answer any more
             process.terminate()
             raise
         status = process.wait()

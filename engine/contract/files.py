@@ -49,7 +49,7 @@ def replaced_directory(path: Path) -> Iterator[Path]:
         for file in new.rglob("*"):
             _sync(file)
         _sync(new)
-    except BaseException:
+    except BaseException:  # Ctrl-C too: what is not whole is not to be found
         shutil.rmtree(new, ignore_errors=True)
         raise
     if path.exists():

@@ -15,6 +15,14 @@ from engine.contract.run import Run
 
 WORKSPACE_VARIABLE = "SLM_TUI_WORKSPACE"
 MIRROR_VARIABLE = "SLM_DATA_MIRROR"
+
+
+def mirror_folder() -> Path | None:
+    """Where data of the network are looked for first, if the environment names such a folder."""
+    value = os.environ.get(MIRROR_VARIABLE)
+    return Path(value) if value else None
+
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{4}")
 

@@ -107,6 +107,12 @@ ExperimentOrRun = Annotated[
         metavar="NAME|RUN", help="An experiment or a run's id.", autocompletion=complete_either, show_default=False
     ),
 ]
+RUNS = typer.Argument(
+    metavar="RUN",
+    help="Runs by id or part of it, or experiments: their newest runs.",
+    autocompletion=complete_run,
+    show_default=False,
+)
 ExperimentNames = Annotated[
     list[str],
     typer.Argument(

@@ -10,20 +10,12 @@ import typer
 from engine.contract.errors import UserError
 from engine.contract.run import Run
 from engine.contract.workspace import Workspace
-from slm_tui.commands.common import Json, complete_run, console, print_json, workspace_of
+from slm_tui.commands.common import RUNS, Json, console, print_json, workspace_of
 
 
 def compare(
     context: typer.Context,
-    references: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="RUN",
-            help="Runs by id or part of it, or experiments: their newest runs.",
-            autocompletion=complete_run,
-            show_default=False,
-        ),
-    ] = None,
+    references: Annotated[list[str] | None, RUNS] = None,
     reference: Annotated[
         bool,
         typer.Option(

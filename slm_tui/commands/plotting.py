@@ -8,18 +8,10 @@ from typing import Annotated, Literal
 import typer
 
 from engine.contract.errors import UserError
-from slm_tui.commands.common import complete_run, workspace_of
+from slm_tui.commands.common import RUNS, workspace_of
 from slm_tui.formats import shown_path
 
-References = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="RUN",
-        help="Runs by id or part of it, or experiments: their newest runs.",
-        autocompletion=complete_run,
-        show_default=False,
-    ),
-]
+References = Annotated[list[str], RUNS]
 Force = Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")]
 XAxis = Annotated[Literal["step", "tokens", "time"], typer.Option("--x", help="What the x axis counts.")]
 LogX = Annotated[bool, typer.Option("--log-x", help="A logarithmic x axis.")]

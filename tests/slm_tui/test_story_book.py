@@ -76,3 +76,11 @@ def test_a_story_that_cannot_be_kept_is_told(new_run: Callable[..., Run]) -> Non
     stories_file(run).mkdir()
     with pytest.raises(OSError):
         keep(run, kept())
+
+
+def test_a_line_that_a_full_disk_has_torn_costs_no_story_after_it(new_run: Callable[..., Run]) -> None:
+    run = new_run([])
+    keep(run, kept())
+    stories_file(run).write_bytes(stories_file(run).read_bytes() + b'{"prompt": "Onc')
+    keep(run, kept("Another.", seed=8))
+    assert [story.seed for story in kept_stories(run)] == [7, 8]

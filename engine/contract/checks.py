@@ -28,8 +28,6 @@ def _data(data: Data) -> Found:
         yield "files", 'is missing: source = "files" wants at least one path, glob or URL'
     if data.source == "hub" and not data.dataset:
         yield "dataset", 'is missing: source = "hub" wants OWNER/NAME'
-    if data.translate is not None:
-        yield "translate", "cannot be used by this version: it translates prompts and stories, but no corpus yet"
 
 
 def _tokenizer(tokenizer: Tokenizer) -> Found:

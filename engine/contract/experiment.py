@@ -32,10 +32,12 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True):
 class Translate(Table, frozen=True):
     """Machine translation of the corpus before training."""
 
-    model: Annotated[str, Meta(description="Marian model on the hub, such as Helsinki-NLP/opus-mt-en-ar")]
-    fraction: Annotated[Share, Meta(description="first part of each split to translate")] = 1.0
-    batch_size: Count = 32
-    max_length: Annotated[Count, Meta(description="longest translation, in tokens")] = 512
+    model: Annotated[
+        str, Meta(min_length=1, description="Marian model: a folder, or on the hub, such as Helsinki-NLP/opus-mt-en-ar")
+    ]
+    fraction: Annotated[Share, Meta(description="first part of each split to translate; the rest is left out")] = 1.0
+    batch_size: Annotated[Count, Meta(description="sentences translated at once")] = 32
+    max_length: Annotated[Count, Meta(description="longest translation of a sentence, in tokens")] = 512
 
 
 class Data(Table, frozen=True):

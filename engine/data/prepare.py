@@ -7,6 +7,8 @@ data/NAME-HASH/    HASH is over everything that shaped the tokens, so experiment
     tokenizer/          trained on the training split only
     manifest.json       written last
 
+data/translations/  what `[data.translate]` has translated, by model
+
 data/.HASH.part/   what a preparation that was killed or interrupted has done; the next one goes on from there
 """
 
@@ -23,7 +25,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from filelock import FileLock, Timeout
@@ -39,6 +41,9 @@ from engine.data.progress import Progress
 from engine.data.sources import Source, Splits, open_source
 from engine.data.token_files import SplitManifest, remove_journal, write_tokens
 from engine.data.tokenizers import TRAINING_CHARACTERS, Tokenizer, gpt2, train_byte_bpe
+
+if TYPE_CHECKING:
+    from engine.data.corpus_translation import CorpusTranslation
 
 FORMAT = 2  # goes up when the same texts and tables would give other files
 
@@ -136,6 +141,7 @@ class _Place:
     """Where data is prepared, and of what."""
 
     source: Source
+    translation: CorpusTranslation | None
     tokenizer: Callable[[], Tokenizer | None]  # None where it is trained on the source
     table: TokenizerTable
     by_table: bool  # whether the table alone says which tokenizer it is
@@ -149,17 +155,19 @@ def _reserved(experiment: Experiment, workspace: Workspace, mirror: Path | None,
     """The place of the experiment's data, for this process alone."""
     with _write_errors_explained(workspace):
         source = open_source(experiment.data, workspace, mirror, emit)
+        translation = corpus_translation(experiment, workspace, mirror)
         opened = starting_tokenizer(experiment, workspace, mirror)
         # only what has no fixed vocabulary: prepared data is found without the files of GPT-2's tokenizer
         if opened is None and experiment.tokenizer.kind == "huggingface":
             opened = open_tokenizer(experiment.tokenizer, workspace, mirror)
-        key = _key(source, experiment, opened)
+        key = _key(source, experiment, translation, opened)
         digest = hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=6).hexdigest()
         workspace.data.mkdir(parents=True, exist_ok=True)
         with _locked(workspace.data / f".{digest}.lock", emit):
             part = workspace.data / f".{digest}.part"
-            yield _Place(
+            place = _Place(
                 source,
+                translation,
                 lambda: opened or open_tokenizer(experiment.tokenizer, workspace, mirror),
                 experiment.tokenizer,
                 opened is None,
@@ -167,6 +175,11 @@ def _reserved(experiment: Experiment, workspace: Workspace, mirror: Path | None,
                 digest,
                 part,
             )
+            try:
+                yield place
+            finally:
+                if translation is not None:
+                    translation.close()
 
 
 def starting_tokenizer(experiment: Experiment, workspace: Workspace, mirror: Path | None) -> Tokenizer | None:
@@ -190,6 +203,19 @@ def starting_tokenizer(experiment: Experiment, workspace: Workspace, mirror: Pat
     return tokenizer
 
 
+def corpus_translation(experiment: Experiment, workspace: Workspace, mirror: Path | None) -> CorpusTranslation | None:
+    """How the experiment's stories are translated; None where they are not.
+
+    Raises:
+        UserError: there is no such model, or it is no Marian model.
+    """
+    if experiment.data.translate is None:
+        return None
+    from engine.data.corpus_translation import CorpusTranslation  # torch
+
+    return CorpusTranslation(experiment.data.translate, experiment.hardware.device, workspace, mirror)
+
+
 def open_tokenizer(table: TokenizerTable, workspace: Workspace, mirror: Path | None) -> Tokenizer | None:
     """The tokenizer that `[tokenizer]` names; None where it is to be trained.
 
@@ -205,7 +231,9 @@ def open_tokenizer(table: TokenizerTable, workspace: Workspace, mirror: Path | N
     return open_tokenizer(table, mirror, workspace.root)
 
 
-def _key(source: Source, experiment: Experiment, opened: Tokenizer | None) -> dict[str, Any]:
+def _key(
+    source: Source, experiment: Experiment, translation: CorpusTranslation | None, opened: Tokenizer | None
+) -> dict[str, Any]:
     """Everything that shapes the tokens. What an older version had no key for is only there where it is used."""
     data, tokenizer = experiment.data, experiment.tokenizer
     split = {"val_fraction": data.val_fraction, "split_seed": data.split_seed} if source.val_rows is None else {}
@@ -219,6 +247,7 @@ def _key(source: Source, experiment: Experiment, opened: Tokenizer | None) -> di
         "fraction": data.fraction,
         **split,
         **{key: value for key in ("repair_mojibake", "normalization") if (value := getattr(data, key))},
+        **({"translate": translation.key} if translation is not None else {}),
         "tokenizer": named,
     }
 
@@ -247,13 +276,24 @@ def _kept_if_interrupted(part: Path) -> Iterator[None]:
             part.rmdir()
 
 
+def _splits(place: _Place, emit: Emit) -> Splits:
+    """The stories of both splits, translated where the experiment says so."""
+    translation = place.translation
+    if translation is None:
+        return place.source.divide(emit)
+    splits = place.source.divide(emit, translation.translated)
+    translation.work(splits.untranslated_validation(), splits.val_count, "translate validation", emit)
+    translation.work(splits.untranslated_train(), splits.train_count, "translate train", emit)
+    return splits
+
+
 def _kept_tokenizer(place: _Place, splits: Splits | None, emit: Emit) -> Tokenizer:
     """The tokenizer in `part`, or a new one, which is saved there."""
     saved = place.part / "tokenizer"
     if saved.is_dir():
         with suppress(UserError):  # damaged by hand
             return Tokenizer.load(saved)
-    tokenizer = place.tokenizer() or _trained(place, splits or place.source.divide(emit), emit)
+    tokenizer = place.tokenizer() or _trained(place, splits or _splits(place, emit), emit)
     with replaced_directory(saved) as new:
         tokenizer.save(new)
     return tokenizer
@@ -271,7 +311,7 @@ def _trained(place: _Place, splits: Splits, emit: Emit) -> Tokenizer:
 
 def _write(place: _Place, emit: Emit) -> None:
     """Fill the directory `part`, which may hold some of it already."""
-    splits = place.source.divide(emit)
+    splits = _splits(place, emit)
     tokenizer = _kept_tokenizer(place, splits, emit)
     dtype: Literal["uint16", "uint32"] = "uint16" if tokenizer.vocab_size <= 2**16 else "uint32"
     progress = Progress(emit, "tokenize train", splits.train_count)

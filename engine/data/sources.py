@@ -29,6 +29,8 @@ from engine.data.readers import KINDS, DataFile, content_hash, missing_column, w
 from engine.data.tidying import tidier
 from engine.data.tokenizers import EOT
 
+OnStories = Callable[[Iterator[str]], Iterator[str]]
+
 
 class Rows(Protocol):
     """A table's texts, in the same order at every iteration."""
@@ -40,6 +42,9 @@ class Rows(Protocol):
         ...
 
 
+ChosenRows = tuple[Rows, bytes]  # and a byte a row, 1 where it belongs to the split
+
+
 @dataclass(frozen=True)
 class Source:
     """Where an experiment's stories come from; `fingerprint` changes when any of their texts does."""
@@ -49,8 +54,10 @@ class Source:
     val_rows: Rows | None  # None where the validation split is made from `rows`
     fingerprint: str
 
-    def divide(self, emit: Emit) -> Splits:
+    def divide(self, emit: Emit, translated: OnStories = iter) -> Splits:
         """Count the rows, choose the splits, and read the validation stories once.
+
+        `translated` is what their stories pass through as they are read.
 
         Raises:
             UserError: there are too few stories, or they cannot be read.
@@ -58,15 +65,15 @@ class Source:
         count = _count(self.rows, emit)
         if self.val_rows is not None:
             val_count = _count(self.val_rows, emit)
-            train = b"\1" * _part(count, self.data.fraction)
-            val = b"\1" * _part(val_count, self.data.fraction)
-            return Splits(self.rows, train, self.val_rows, val, emit, tidier(self.data))
+            train = b"\1" * _part(count, self.data)
+            val = b"\1" * _part(val_count, self.data)
+            return Splits((self.rows, train), (self.val_rows, val), emit, tidier(self.data), translated)
         if count < 2:
             txt = any(name.endswith((".txt", ".txt.gz")) for name in self.data.files)
             hint = f'; data.document_separator = "{self.data.document_separator}" parts txt files' if txt else ""
             raise UserError(f"data: {count} story is too few, wants one to train and one to validate on{hint}")
         train, val = _train_test_split(count, self.data)
-        return Splits(self.rows, train, self.rows, val, emit, tidier(self.data))
+        return Splits((self.rows, train), (self.rows, val), emit, tidier(self.data), translated)
 
     def stories(self) -> Iterator[str]:
         """All stories, of both splits or of the training split where the source has two, in the source's order."""
@@ -77,16 +84,16 @@ class Splits:
     """The stories of both splits, in the order of the source. No story stands in both."""
 
     def __init__(
-        self, rows: Rows, train: bytes, val_rows: Rows, val: bytes, emit: Emit, tidy: Callable[[str], str]
+        self, train: ChosenRows, val: ChosenRows, emit: Emit, tidy: Callable[[str], str], translated: OnStories
     ) -> None:
-        """Read the validation stories. `train` and `val` hold a byte a row, 1 where it belongs to the split."""
-        self._rows, self._train, self._val_rows, self._val, self._tidy = rows, train, val_rows, val, tidy
-        self.train_count, self.val_count = train.count(1), val.count(1)  # rows; stories are fewer or more
+        """Read the validation stories."""
+        self._train, self._val, self._tidy, self._translated = train, val, tidy, translated
+        self.train_count, self.val_count = train[1].count(1), val[1].count(1)  # rows; stories are fewer or more
         self.repeated = 0  # training stories left out of the last pass, because they are validation stories too
         progress = Progress(emit, "read", self.val_count)
         self._in_validation: set[bytes] = set()
         characters = 0
-        for story in progress.of(self.validation()):
+        for story in progress.of(self.untranslated_validation()):
             self._in_validation.add(_digest(story))
             characters += len(story)
         progress.finish()
@@ -95,11 +102,17 @@ class Splits:
             raise UserError("data: the validation split holds no story; wants at least one")
 
     def validation(self) -> Iterator[str]:
-        return _stories(compress(self._val_rows, self._val), self._tidy)
+        return self._translated(self.untranslated_validation())
 
     def train(self) -> Iterator[str]:
+        return self._translated(self.untranslated_train())
+
+    def untranslated_validation(self) -> Iterator[str]:
+        return _stories(compress(*self._val), self._tidy)
+
+    def untranslated_train(self) -> Iterator[str]:
         self.repeated = 0
-        for story in _stories(compress(self._rows, self._train), self._tidy):
+        for story in _stories(compress(*self._train), self._tidy):
             if _digest(story) in self._in_validation:
                 self.repeated += 1
             else:
@@ -251,13 +264,15 @@ def _train_test_split(count: int, data: Data) -> tuple[bytes, bytes]:
     order = np.random.default_rng(data.split_seed).permutation(count)
     n_val = math.ceil(data.val_fraction * count)
     train, val = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
-    val[order[: _part(n_val, data.fraction)]] = True
-    train[order[n_val:][: _part(count - n_val, data.fraction)]] = True
+    val[order[: _part(n_val, data)]] = True
+    train[order[n_val:][: _part(count - n_val, data)]] = True
     return train.tobytes(), val.tobytes()
 
 
-def _part(count: int, fraction: float) -> int:
-    return math.ceil(count * fraction)
+def _part(count: int, data: Data) -> int:
+    """How many of a split's `count` rows are used: what is not translated is left out."""
+    used = math.ceil(count * data.fraction)
+    return math.ceil(used * data.translate.fraction) if data.translate is not None else used
 
 
 def _count(rows: Rows, emit: Emit) -> int:

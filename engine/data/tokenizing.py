@@ -16,11 +16,12 @@ from engine.contract.events import Emit, Piece, Tokenized
 from engine.contract.experiment import Experiment
 from engine.contract.experiment import Tokenizer as TokenizerTable
 from engine.contract.workspace import Workspace
-from engine.data.prepare import open_tokenizer, starting_tokenizer, trained_tokenizer
+from engine.data.prepare import corpus_translation, open_tokenizer, starting_tokenizer, trained_tokenizer
 from engine.data.sources import open_source
 from engine.data.tokenizers import Tokenizer
 
 STORIES = 200  # of the corpus: its first ones, which the figures are of
+TRANSLATED_STORIES = 20  # of a corpus that is to be translated, which takes a second a story and more on a CPU
 SHOWN = 2_000  # characters at the beginning of the text whose pieces are told
 
 
@@ -42,8 +43,7 @@ def tokenized(
         or trained_tokenizer(experiment, workspace, mirror, emit)
     )
     if text is None:
-        source = open_source(experiment.data, workspace, mirror, emit)
-        stories = list(itertools.islice(source.stories(), STORIES))
+        stories = _first_stories(experiment, workspace, mirror, emit)
         if not stories:
             raise UserError("data: holds no story")
     else:
@@ -59,6 +59,17 @@ def tokenized(
         tokens=tokens,
         pieces=_pieces(tokenizer, stories[0][:SHOWN]),
     )
+
+
+def _first_stories(experiment: Experiment, workspace: Workspace, mirror: Path | None, emit: Emit) -> list[str]:
+    """Of the corpus, translated where the experiment says so."""
+    source = open_source(experiment.data, workspace, mirror, emit)
+    translation = corpus_translation(experiment, workspace, mirror)
+    if translation is None:
+        return list(itertools.islice(source.stories(), STORIES))
+    stories = list(itertools.islice(source.stories(), TRANSLATED_STORIES))
+    translation.work(stories, len(stories), "translate", emit)
+    return list(translation.translated(stories))
 
 
 def _named(table: TokenizerTable) -> str:

@@ -12,7 +12,8 @@ import gc
 import json
 import logging
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import torch
 from engine.contract.errors import UserError
 from engine.data.hub import repository
 from engine.data.sentences import pieces
+from engine.data.translation_memory import TranslationMemory
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 FILES = ("config.json", "source.spm", "target.spm", "vocab.json")
@@ -56,9 +58,15 @@ class Translator:
         Raises:
             UserError: there is no such model, it cannot be downloaded, is damaged, or is no Marian model.
         """
-        shown = f'{key} = "{model}"'
-        folder = _repository(model, mirror, root or Path(), shown)
-        _check_files(folder, shown)
+        return cls.of_folder(model_folder(model, mirror, root or Path(), key), device, f'{key} = "{model}"')
+
+    @classmethod
+    def of_folder(cls, folder: Path, device: torch.device, shown: str) -> Translator:
+        """The model in a folder that `model_folder` has found; `shown` is what errors call it.
+
+        Raises:
+            UserError: it is damaged, or too large for the device.
+        """
         loaded, tokenizer = _loaded(folder, shown)
         try:
             loaded.to(device)
@@ -69,37 +77,58 @@ class Translator:
         return cls(loaded.eval(), tokenizer, shown)
 
     def translate(
-        self, texts: Sequence[str], batch_size: int = 32, max_length: int = 512, on_batch: OnBatch | None = None
+        self,
+        texts: Sequence[str],
+        batch_size: int = 32,
+        max_length: int = 512,
+        on_batch: OnBatch | None = None,
+        memory: TranslationMemory | None = None,
     ) -> list[str]:
         """The translation of each text, in order; white space, line breaks and texts without a letter stay.
 
         `batch_size` is in sentences; where memory is too short for so many, it is halved. `max_length` is of a
         sentence's translation, in tokens; sentences longer than half of it, or of what the model can take, are
-        translated in pieces. `on_batch` is called after each batch. Equal sentences are translated once.
+        translated in pieces. `on_batch` is called after each batch. Equal sentences are translated once, and those
+        that `memory` knows not at all; it is given each batch.
 
         Raises:
             UserError: memory is too short for a single sentence.
         """
         longest = min(max_length, self._positions)
-        texts_pieces = [list(pieces(text, self.count_tokens, longest // 2)) for text in texts]
+        limit = longest // 2
+        texts_pieces = [list(pieces(text, partial(self._tokens_at_most, limit), limit)) for text in texts]
         translated = {piece: piece for text in texts_pieces for piece, _ in text}
         wanted = [piece for piece in translated if any(character.isalpha() for character in piece)]
-        translated.update(self._translations(wanted, batch_size, longest, on_batch))
+        known = memory.recall(wanted) if memory is not None else {}
+        translated.update(known)
+        unknown = [piece for piece in wanted if piece not in known]
+        for batch in self._translations(unknown, batch_size, longest, on_batch):
+            if memory is not None:
+                memory.keep(batch)
+            translated.update(batch)
         return ["".join(translated[piece] + gap for piece, gap in text) for text in texts_pieces]
 
     def count_tokens(self, text: str) -> int:
         """Tokens that the model reads for `text`: its own, the language to translate into, and the end."""
         return len(self._encode([text])[0])
 
+    def _tokens_at_most(self, limit: int, text: str) -> int:
+        """A number of tokens that `text` does not exceed, exact where it may be above `limit`.
+
+        Counting takes a hundred times as long as translations that are known.
+        """
+        most = len(text) + 3  # each character one, the space before it, the language and the end
+        return most if most <= limit and text.isascii() else self.count_tokens(text)
+
     def _translations(
         self, sentences: list[str], batch_size: int, longest: int, on_batch: OnBatch | None
-    ) -> dict[str, str]:
-        """The longest first: what memory is too short for is found at once."""
+    ) -> Iterator[dict[str, str]]:
+        """Batch by batch, the longest first: what memory is too short for is found at once."""
         ids = dict(zip(sentences, self._encode(sentences), strict=True))
         order = sorted(sentences, key=lambda sentence: -len(ids[sentence]))
-        done: dict[str, str] = {}
-        while len(done) < len(order):
-            batch = order[len(done) : len(done) + batch_size]
+        done = 0
+        while done < len(order):
+            batch = order[done : done + batch_size]
             translations = self._batch([ids[sentence] for sentence in batch], longest)
             if translations is None:
                 if len(batch) == 1:
@@ -107,10 +136,10 @@ class Translator:
                     raise UserError(f"{self.name}: {device} has too little free memory to translate a sentence")
                 batch_size = len(batch) // 2
                 continue
-            done.update(zip(batch, translations, strict=True))
+            done += len(batch)
+            yield dict(zip(batch, translations, strict=True))
             if on_batch is not None:
-                on_batch(len(done), len(order))
-        return done
+                on_batch(done, len(order))
 
     def _batch(self, ids: list[list[int]], longest: int) -> list[str] | None:
         """Translations of tokenized sentences; None where memory is too short for them."""
@@ -148,12 +177,20 @@ class Translator:
         return " ".join(text.split())  # a line break would be one that the source does not have
 
 
-def _repository(model: str, mirror: Path | None, root: Path, shown: str) -> Path:
-    """The model's folder. Of the hub's, weights in an older format are fetched only where there are no others."""
+def model_folder(model: str, mirror: Path | None, root: Path, key: str) -> Path:
+    """The folder of the Marian model that `model` names, as for `Translator.load`.
+
+    Of the hub's, weights in an older format are fetched only where there are no others.
+
+    Raises:
+        UserError: there is no such model, it cannot be downloaded, or it is no Marian model.
+    """
+    shown = f'{key} = "{model}"'
     folder = repository(model, [*FILES, *OPTIONAL_FILES, WEIGHTS[0]], mirror, root, shown)
-    if any((folder / name).is_file() for name in WEIGHTS):
-        return folder
-    return repository(model, [WEIGHTS[1]], mirror, root, shown)
+    if not any((folder / name).is_file() for name in WEIGHTS):
+        folder = repository(model, [WEIGHTS[1]], mirror, root, shown)
+    _check_files(folder, shown)
+    return folder
 
 
 def _check_files(folder: Path, shown: str) -> None:

@@ -27,11 +27,6 @@ STORY = (
 
 
 @pytest.fixture(scope="session")
-def marian(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_tiny_marian(tmp_path_factory.mktemp("models") / "tiny")
-
-
-@pytest.fixture(scope="session")
 def translator(marian: Path) -> Translator:
     return Translator.load(str(marian), CPU, None)
 

@@ -263,8 +263,7 @@ class Server:
         if models is None:
             return None
         if self._translator is None or self._translator.models != models:
-            workspace = self.run.path.parents[2]
-            self._translator = StoryTranslator(models, self.device, mirror_folder(), workspace)
+            self._translator = StoryTranslator(models, self.device, mirror_folder(), self.run.workspace_folder)
         return self._translator
 
 

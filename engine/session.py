@@ -128,7 +128,7 @@ def data_of(run: Run, experiment: Experiment, emit: Emit) -> PreparedData:
     used = run.status().data
     if used is not None and (Path(used.directory) / "manifest.json").exists():
         return PreparedData.load(Path(used.directory))
-    workspace = Workspace(run.path.parents[2])
+    workspace = Workspace(run.workspace_folder)
     return prepare(run.name, experiment, workspace, mirror_folder(), emit)
 
 

@@ -13,7 +13,7 @@ import torch
 from engine.checkpoint import Kind, load_model, load_state, save_checkpoint
 from engine.contract.errors import UserError
 from engine.contract.estimates import tokens_per_step, training_flops_per_token
-from engine.contract.events import Checkpoint, Emit, EndReason, Eval, Resumed, Sample
+from engine.contract.events import Checkpoint, Emit, EndReason, Eval, Resumed
 from engine.contract.experiment import Experiment
 from engine.contract.run import Run
 from engine.contract.workspace import Workspace, mirror_folder
@@ -23,10 +23,10 @@ from engine.device import autocast, choose_precision, peak_flops, should_compile
 from engine.evaluate import bits_per_byte, mean_loss
 from engine.model import GPT
 from engine.optimizer import Optimizers, Schedule
+from engine.samples import write_samples
 from engine.starting_point import starting_point
 from engine.state import Progress, TrainingState
 from engine.step_log import Diverged, Rates, StepLog
-from engine.writing import story
 
 
 def train(
@@ -100,7 +100,7 @@ def train(
                 early_stop = 0 < config.early_stopping <= progress.evals_since_best
             if is_due(config.sample_interval, progress.step) and not is_last:
                 log.pause()
-                write_samples(model, data, experiment, progress.step, emit)
+                write_samples(model, data.tokenizer(), experiment, run, progress.step, emit)
             if is_due(config.checkpoint_interval, progress.step) and not is_last:
                 log.pause()
                 save("last")
@@ -112,7 +112,7 @@ def train(
     if progress.step < config.max_steps and not early_stop:
         return "stopped"
     best_model, best = load_model(run, "best", device)
-    write_samples(best_model, data, experiment, best.step, emit)
+    write_samples(best_model, data.tokenizer(), experiment, run, best.step, emit)
     return "early_stopped" if early_stop else "finished"
 
 
@@ -122,7 +122,7 @@ def start_from(init_from: str, model: GPT, experiment: Experiment, run: Run) -> 
     Raises:
         UserError: there are none of that name, or they do not fit.
     """
-    start = starting_point(init_from, Workspace(run.path.parents[2]), mirror_folder())
+    start = starting_point(init_from, Workspace(run.workspace_folder), mirror_folder())
     model.load_state_dict(start.weights(experiment.model, model.wte.weight.shape[0]))
     print(f"starts from the weights of {start.run or start.path}", flush=True)
 
@@ -154,11 +154,3 @@ def rates(experiment: Experiment, data: PreparedData, device: torch.device, prec
         training_flops_per_token(experiment.model, data.manifest.vocab_size),
         peak_flops(device, precision),
     )
-
-
-def write_samples(model: GPT, data: PreparedData, experiment: Experiment, step: int, emit: Emit) -> None:
-    """A story for each of the experiment's prompts; neither training's random state nor its mode changes."""
-    tokenizer = data.tokenizer()
-    for number, prompt in enumerate(experiment.sampling.prompts):
-        text = story(model, tokenizer, prompt, experiment.sampling, seed=experiment.train.seed + number)
-        emit(Sample(step, prompt, text))

@@ -239,7 +239,7 @@ def _split(run: Run, status: RunStatus) -> str | None:
     """Stories to train on / to validate on; None where the data are not here any more."""
     if status.data is None:
         return None
-    directory = run.path.parents[2] / status.data.directory  # as it is, where it is absolute
+    directory = run.workspace_folder / status.data.directory  # as it is, where it is absolute
     try:
         manifest = msgspec.json.decode((directory / "manifest.json").read_bytes(), type=_Manifest)
     except (OSError, msgspec.DecodeError):

@@ -100,7 +100,7 @@ def _on_their_way(run: Run) -> set[str]:
 
     with suppress(FileNotFoundError):  # one was deleted meanwhile: the next look sees the others
         if is_new(run):  # else every earlier one has had its time
-            earlier = (each for each in Workspace(run.path.parents[2]).list_runs() if each.id < run.id)
+            earlier = (each for each in Workspace(run.workspace_folder).list_runs() if each.id < run.id)
             return {each.id for each in earlier if is_new(each) and not has_spoken(each)}
     return set()
 

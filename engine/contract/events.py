@@ -106,6 +106,7 @@ class Sample(Event):
     step: Int64
     prompt: str
     text: str
+    untranslated: str | None = None  # where `text` is a translation: what the model wrote
 
 
 class System(Event):

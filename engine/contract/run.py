@@ -62,6 +62,10 @@ class Run:
         return self.path.parent.name
 
     @property
+    def workspace_folder(self) -> Path:
+        return self.path.parents[2]
+
+    @property
     def experiment_file(self) -> Path:
         return self.path / "experiment.toml"
 

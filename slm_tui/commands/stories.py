@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from engine.contract.errors import UserError
-from engine.contract.experiment import Sampling
+from engine.contract.experiment import SampleTranslate, Sampling
 from engine.contract.experiment import Seed as SeedRange
 from engine.contract.loading import wanted
 from slm_tui.commands.checkpoints import device_of, run_with_checkpoint
@@ -45,6 +45,14 @@ Stop = Annotated[
 AllowedScript = Annotated[
     str | None, typer.Option(metavar="any|arabic", help="Only tokens of this script.", show_default=False)
 ]
+Translate = Annotated[
+    tuple[str, str] | None,
+    typer.Option(
+        metavar="PROMPT_MODEL STORY_MODEL",
+        help="Marian models that turn the prompt into the model's language and the story back.",
+        show_default=False,
+    ),
+]
 Seed = Annotated[int | None, typer.Option(help="The same seed, the same story.", show_default=False)]
 NumSamples = Annotated[int, typer.Option(help="Stories; the next one has the next seed.")]
 Quantize = Annotated[
@@ -65,6 +73,7 @@ def generate(
     repetition_penalty: RepetitionPenalty = None,
     stop: Stop = None,
     allowed_script: AllowedScript = None,
+    translate: Translate = None,
     seed: Seed = None,
     num_samples: NumSamples = 1,
     checkpoint: Checkpoint = "best",
@@ -92,6 +101,7 @@ def generate(
         "repetition_penalty": repetition_penalty,
         "stop": stop or None,
         "allowed_script": allowed_script,
+        "translate": SampleTranslate(*translate) if translate else None,
     }
     checked({"seed": seed, "num_samples": num_samples})
     sampling = msgspec.structs.replace(defaults, **checked(knobs))

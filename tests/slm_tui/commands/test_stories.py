@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import pytest
 from support import engine
+from tiny_marian import save_tiny_marian
 
 from engine.contract.events import EndReason, RunEnded, RunStarted
 from engine.contract.run import Run
@@ -96,6 +97,18 @@ def test_several_stories_are_told_one_after_another_each_with_its_own_seed(progr
     assert stopped["reason"] == "stop_text" and stopped["text"] == alone["text"][: alone["text"].index(stop, 4)]
     quantized = program(*wish, "--seed", "7", "--quantize", "int8")
     assert quantized.returncode == 0 and quantized.stdout.startswith("Once")
+
+
+def test_any_model_is_read_in_another_language_by_way_of_translation(program: Program, trained: Run) -> None:
+    for name, target in (("to-model", "en"), ("to-reader", "ar")):
+        save_tiny_marian(trained.workspace_folder / name, target=target)
+    wish = ("generate", "tiny", "--prompt", "كان يا ما كان", "--max-new-tokens", "8", "--seed", "1", "--json")
+    story = json.loads(program(*wish, "--translate", "to-model", "to-reader").stdout)
+    assert story["text"].startswith(story["model_prompt"]) and not story["text"].startswith("كان")
+    assert story["translation"] and story["translation"] != story["text"]
+    without = program(*wish, "--translate", "./none", "to-reader")
+    assert without.returncode == 2
+    assert 'sampling.translate.prompt_model = "./none": no such folder' in without.stderr
 
 
 def test_a_prompt_that_the_context_cannot_hold_is_told_beside_the_story(program: Program, trained: Run) -> None:

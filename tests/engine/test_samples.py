@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import msgspec
+import pytest
+import torch
+from tiny_marian import save_tiny_marian
+
+from engine.contract.events import Event, Sample, Warning
+from engine.contract.experiment import Data, Experiment, Model, SampleTranslate, Sampling, Tokenizer, Train
+from engine.contract.run import Run
+from engine.contract.workspace import Workspace
+from engine.data.tokenizers import BytePairTokenizer, train_byte_bpe
+from engine.data.translate import Translator
+from engine.model import GPT
+from engine.samples import write_samples
+from engine.writing import story
+
+CPU = torch.device("cpu")
+EXPERIMENT = Experiment(
+    data=Data("builtin"),
+    tokenizer=Tokenizer("byte_bpe", vocab_size=260),
+    model=Model(1, 1, 8, 32),
+    train=Train(1, seed=7),
+    sampling=Sampling(prompts=("Rosie loved", "كان يا ما كان"), max_new_tokens=12),
+)
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> BytePairTokenizer:
+    return train_byte_bpe(iter(["Rosie loved to jump."]), 260, 2)
+
+
+@pytest.fixture(scope="module")
+def model(tokenizer: BytePairTokenizer) -> GPT:
+    torch.manual_seed(0)
+    return GPT(EXPERIMENT.model, tokenizer.vocab_size)
+
+
+@pytest.fixture(scope="module")
+def marian(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    save_tiny_marian(folder / "ar-en", target="en", seed=1)
+    save_tiny_marian(folder / "en-ar")
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Workspace(tmp_path).new_run("samples")
+
+
+def written(model: GPT, tokenizer: BytePairTokenizer, run: Run, experiment: Experiment = EXPERIMENT) -> list[Event]:
+    events: list[Event] = []
+    write_samples(model, tokenizer, experiment, run, 3, events.append)
+    return events
+
+
+def translating(prompt_model: str, story_model: str) -> Experiment:
+    sampling = msgspec.structs.replace(EXPERIMENT.sampling, translate=SampleTranslate(prompt_model, story_model))
+    return msgspec.structs.replace(EXPERIMENT, sampling=sampling)
+
+
+def test_each_prompt_has_a_story_with_a_seed_of_its_own(model: GPT, tokenizer: BytePairTokenizer, run: Run) -> None:
+    samples = written(model, tokenizer, run)
+    for number, (sample, prompt) in enumerate(zip(samples, EXPERIMENT.sampling.prompts, strict=True)):
+        text = story(model, tokenizer, prompt, EXPERIMENT.sampling, seed=7 + number)
+        assert isinstance(sample, Sample)
+        assert (sample.step, sample.prompt, sample.text, sample.untranslated) == (3, prompt, text, None)
+
+
+def test_training_goes_on_as_if_nothing_had_been_written(model: GPT, tokenizer: BytePairTokenizer, run: Run) -> None:
+    torch.manual_seed(1)
+    model.train()
+    expected = torch.rand(3, generator=torch.default_generator.manual_seed(1))
+    torch.manual_seed(1)
+    written(model, tokenizer, run)
+    assert model.training
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_prompts_and_stories_are_translated_where_the_experiment_says_so(
+    model: GPT, tokenizer: BytePairTokenizer, run: Run, marian: Path
+) -> None:
+    shutil.copytree(marian, run.path.parents[2] / "models")
+    samples = written(model, tokenizer, run, translating("models/ar-en", "models/en-ar"))
+    prompts = Translator.load(str(marian / "ar-en"), CPU, None).translate(EXPERIMENT.sampling.prompts)
+    back = Translator.load(str(marian / "en-ar"), CPU, None)
+    assert [sample.prompt for sample in samples if isinstance(sample, Sample)] == list(EXPERIMENT.sampling.prompts)
+    for number, (sample, prompt) in enumerate(zip(samples, prompts, strict=True)):
+        assert isinstance(sample, Sample)
+        assert sample.untranslated == story(model, tokenizer, prompt, EXPERIMENT.sampling, seed=7 + number)
+        assert [sample.text] == back.translate([sample.untranslated])
+
+
+def test_without_the_models_that_translate_there_is_a_warning_and_no_sample(
+    model: GPT, tokenizer: BytePairTokenizer, run: Run
+) -> None:
+    (event,) = written(model, tokenizer, run, translating("./none", "./none"))
+    assert isinstance(event, Warning)
+    assert event.message.startswith('no samples at step 3: sampling.translate.prompt_model = "./none": no such folder')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -66,7 +67,10 @@ def _hub_of(files: Mapping[str, bytes], broken: str) -> type[BaseHTTPRequestHand
             content = files.get(name)
             if path.startswith("/api/") and "/owner/name" in path:
                 content = json.dumps(names if f"/tree/{COMMIT}" in path else info).encode()
-            self.send_response(404 if content is None else 200)
+            wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", "")) if content else None
+            if content and wanted:
+                content = content[int(wanted[1]) : int(wanted[2]) + 1]
+            self.send_response(404 if content is None else 206 if wanted else 200)
             if content is None:
                 missing = "EntryNotFound" if name else "RepoNotFound"
                 self.send_header("X-Error-Code", "GatedRepo" if "gated" in path else missing)

@@ -52,6 +52,9 @@ class Data(Table, frozen=True):
     val_split: Annotated[str, Meta(description='hub dataset\'s validation split; "" makes one by val_fraction')] = (
         "validation"
     )
+    streaming_rows: Annotated[
+        Count | None, Meta(description="hub: stream the first rows of each split, instead of downloading all of it")
+    ] = None
     files: Annotated[
         tuple[str, ...],
         Meta(description="paths, globs or URLs of csv, tsv, jsonl, json, parquet or txt files"),

@@ -6,7 +6,8 @@ Of a model only files of the kinds asked for are downloaded, and no code of a re
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -74,8 +75,12 @@ def _quieten() -> None:
     logging.set_verbosity_error()
 
 
-def dataset_splits(dataset: str, config: str | None, mirrored: Path | None, emit: Emit) -> Mapping[str, Any]:
+def dataset_splits(
+    dataset: str, config: str | None, mirrored: Path | None, emit: Emit, streamed_at: str | None = None
+) -> Mapping[str, Any]:
     """The splits of a hub dataset as `datasets` keeps them on disk; `mirrored` is where the mirror does not have it.
+
+    `streamed_at` is a commit of the dataset: its splits are then streams, and nothing is kept.
 
     Raises:
         UserError: there is no such dataset or configuration, it is gated, or the network went away.
@@ -86,20 +91,46 @@ def dataset_splits(dataset: str, config: str | None, mirrored: Path | None, emit
     datasets.disable_progress_bars()
     datasets.utils.logging.set_verbosity_error()
     _quieten()
+    with dataset_errors_explained(dataset, mirrored):
+        if streamed_at is not None:
+            return cast(Mapping[str, Any], datasets.load_dataset(dataset, config, revision=streamed_at, streaming=True))
+        # without being asked it is not streamed: each pass would download all of it again
+        return cast(Mapping[str, Any], datasets.load_dataset(dataset, config))
+
+
+def dataset_commit(dataset: str) -> str:
+    """The commit that the hub's dataset is at now.
+
+    Raises:
+        UserError: there is no such dataset, it is gated, or the hub cannot be reached.
+    """
+    from huggingface_hub import HfApi
+
+    with dataset_errors_explained(dataset):
+        return HfApi().dataset_info(dataset).sha or "main"
+
+
+@contextmanager
+def dataset_errors_explained(dataset: str, mirrored: Path | None = None) -> Iterator[None]:
+    """Errors of `datasets`, and of what it calls, in our words."""
+    import datasets
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+
     shown = f'data.dataset = "{dataset}"'
     looked_in = f", nor is {mirrored} there" if mirrored is not None else ""
     how = without_network(f"hf download {dataset} --repo-type dataset --local-dir DIR/{dataset}")
     try:
-        # not streamed: each pass would download everything again, where the copy on disk is memory-mapped
-        return cast(Mapping[str, Any], datasets.load_dataset(dataset, config))
+        yield
+    except UserError:
+        raise
     except Exception as error:
         if isinstance(error, OSError) and error.errno in DISK_FULL:
             raise
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        if isinstance(error, datasets.exceptions.DatasetNotFoundError):
-            if "gated" in reason:
-                page = f"https://huggingface.co/datasets/{dataset}"
-                raise UserError(f"{shown}: is gated: ask its owner at {page}, then run hf auth login") from None
+        if isinstance(error, GatedRepoError) or "gated" in reason:
+            page = f"https://huggingface.co/datasets/{dataset}"
+            raise UserError(f"{shown}: is gated: ask its owner at {page}, then run hf auth login") from None
+        if isinstance(error, (datasets.exceptions.DatasetNotFoundError, RepositoryNotFoundError)):
             raise UserError(
                 f"{shown}: the hub has no such dataset, or it is private{looked_in}; wants OWNER/NAME, spelt as there"
             ) from None

@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import compress
+from itertools import compress, islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,6 +26,7 @@ from engine.data.hub import HUB_ID, dataset_splits
 from engine.data.locate import locate
 from engine.data.progress import Progress
 from engine.data.readers import KINDS, DataFile, content_hash, missing_column, without_outer_blank_lines
+from engine.data.streaming import StreamedSplits
 from engine.data.tidying import tidier
 from engine.data.tokenizers import EOT
 
@@ -39,6 +40,10 @@ class Rows(Protocol):
 
     def counts(self) -> Iterator[int]:
         """Parts of the row count, empty rows included; cheaper than iterating where the length is known."""
+        ...
+
+    def fingerprint(self) -> str:
+        """Another one where any of the texts is another one."""
         ...
 
 
@@ -135,10 +140,10 @@ def open_source(data: Data, workspace: Workspace, mirror: Path | None, emit: Emi
     if data.source == "files":
         files = [file for entry in data.files for file in locate(entry, workspace, mirror, emit)]
         return _source(data, FileRows(files, data), None)
-    return _hub(data, mirror, emit)
+    return _hub(data, workspace, mirror, emit)
 
 
-def _source(data: Data, rows: FileRows | HubRows, val_rows: FileRows | HubRows | None) -> Source:
+def _source(data: Data, rows: Rows, val_rows: Rows | None) -> Source:
     return Source(data, rows, val_rows, _hash([rows.fingerprint(), val_rows and val_rows.fingerprint()]))
 
 
@@ -187,6 +192,25 @@ class FileRows:
         return _hash([*self._how, [(file.kind, file.gzipped, file.content_hash()) for file in self._files]])
 
 
+class FirstRows:
+    """The first rows of a table."""
+
+    def __init__(self, rows: FileRows, count: int) -> None:
+        self._rows, self._count = rows, count
+
+    def __iter__(self) -> Iterator[str]:
+        return islice(self._rows, self._count)
+
+    def counts(self) -> Iterator[int]:
+        left = self._count
+        for count in self._rows.counts():
+            yield min(count, left)
+            left -= min(count, left)
+
+    def fingerprint(self) -> str:
+        return _hash([self._count, self._rows.fingerprint()])
+
+
 class HubRows:
     """A split of a hub dataset, as `datasets` keeps it on disk, memory-mapped."""
 
@@ -209,7 +233,7 @@ class HubRows:
         return _hash([self._column, *(content_hash(Path(file["filename"])) for file in self._split.cache_files)])
 
 
-def _hub(data: Data, mirror: Path | None, emit: Emit) -> Source:
+def _hub(data: Data, workspace: Workspace, mirror: Path | None, emit: Emit) -> Source:
     """The mirror's copy of the dataset, or else the hub's."""
     dataset = data.dataset or ""
     if not re.fullmatch(HUB_ID, dataset):
@@ -217,7 +241,9 @@ def _hub(data: Data, mirror: Path | None, emit: Emit) -> Source:
     folder = mirror / dataset if mirror is not None else None
     if folder is not None and folder.is_dir():
         splits: Mapping[str, Any] = _splits_in_folder(folder, data)
-        rows_of: Callable[[Any, Data], FileRows | HubRows] = FileRows
+        rows_of: Callable[[Any, Data], Rows] = _file_rows
+    elif data.streaming_rows is not None:
+        splits, rows_of = StreamedSplits(data, workspace, emit), _file_rows
     else:
         splits, rows_of = dataset_splits(dataset, data.config, folder, emit), HubRows
     for key, split in (("train_split", data.train_split), ("val_split", data.val_split)):
@@ -228,6 +254,11 @@ def _hub(data: Data, mirror: Path | None, emit: Emit) -> Source:
     train = rows_of(splits[data.train_split], data)
     val = rows_of(splits[data.val_split], data) if data.val_split else None
     return _source(data, train, val)
+
+
+def _file_rows(files: list[DataFile], data: Data) -> FileRows | FirstRows:
+    rows = FileRows(files, data)
+    return rows if data.streaming_rows is None else FirstRows(rows, data.streaming_rows)
 
 
 def _splits_in_folder(folder: Path, data: Data) -> dict[str, list[DataFile]]:

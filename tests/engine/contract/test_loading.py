@@ -29,6 +29,7 @@ dataset = "owner/name"
 config = "plain"
 train_split = "train"
 val_split = ""
+streaming_rows = 1000
 files = ["a.csv", "b/*.jsonl"]
 text_column = "Story"
 document_separator = "----"

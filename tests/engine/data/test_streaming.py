@@ -1,0 +1,170 @@
+"""Streams of a hub that stands on this machine, read by `datasets` itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hub_server import address, hub_server
+
+TRAIN = [f"story {number}" for number in range(100)]
+FILES = {
+    "README.md": b"# stories",
+    "train-00000-of-00002.jsonl": "".join(json.dumps({"text": text, "id": 1}) + "\n" for text in TRAIN[:60]).encode(),
+    "train-00001-of-00002.jsonl": "".join(json.dumps({"text": text, "id": 1}) + "\n" for text in TRAIN[60:]).encode(),
+    "validation.jsonl": b'{"text": "a", "id": 1}\n{"text": null, "id": 2}\n{"text": "c", "id": 3}\n',
+}
+PROGRAM = """
+import json, sys, time
+from pathlib import Path
+from datasets import config
+from engine.contract.errors import UserError
+from engine.contract.events import Prepare
+from engine.contract.experiment import Data
+from engine.contract.workspace import Workspace
+from engine.data import streaming
+from engine.data.sources import open_source
+
+time.sleep = lambda seconds: None  # between attempts to reach a hub that is gone
+config.STREAMING_READ_MAX_RETRIES = config.STREAMING_OPEN_MAX_RETRIES = 1
+streaming._PART_ROWS = 25
+answers = []
+for keys in json.loads(sys.argv[1]):
+    streamed = []
+
+    def emit(event):
+        if isinstance(event, Prepare) and event.phase.startswith("stream"):
+            streamed.append((event.phase, event.done, event.total))
+
+    data = Data("hub", **{"dataset": "owner/name", **keys})
+    try:
+        source = open_source(data, Workspace(Path.cwd()), None, emit)
+        splits = source.divide(emit)
+        answers.append([source.fingerprint, list(splits.train()), list(splits.validation()), streamed])
+    except UserError as error:
+        answers.append(str(error))
+print(json.dumps(answers))
+"""
+
+
+def ask(root: Path, endpoint: str, *cases: dict[str, Any]) -> list[Any]:
+    """What a process answers that streams from the hub at `endpoint`."""
+    root.mkdir(exist_ok=True)
+    environment = {"HF_HOME": str(root / "cache"), "HF_ENDPOINT": endpoint, "PYTHONPATH": os.getcwd()}
+    command = [sys.executable, "-c", PROGRAM, json.dumps(cases)]
+    done = subprocess.run(command, cwd=root, env={**os.environ, **environment}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def folder(root: Path) -> Path:
+    return root / "data" / "downloads" / "streamed" / "owner" / "name" / "default" / "train" / "text"
+
+
+def files_in(root: Path) -> list[str]:
+    return sorted(path.name for path in folder(root).glob("0*"))
+
+
+@pytest.fixture(scope="module")
+def streamed_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    """A workspace for which 70 rows were streamed, and what was said of them."""
+    root = tmp_path_factory.mktemp("streamed")
+    with hub_server(FILES) as server:
+        (answer,) = ask(root, address(server), {"streaming_rows": 70})
+    return root, answer
+
+
+@pytest.fixture
+def streamed(streamed_once: tuple[Path, Any], tmp_path: Path) -> Path:
+    """That workspace, a copy of the test's own."""
+    return Path(shutil.copytree(streamed_once[0], tmp_path / "streamed", symlinks=True))
+
+
+def test_the_first_rows_are_read_and_kept_for_when_there_is_no_network(streamed_once: tuple[Path, Any]) -> None:
+    root, first = streamed_once
+    assert first[1:3] == [TRAIN[:70], ["a", "c"]]
+    assert first[3][-1] == ["stream validation", 3, 3]
+    assert ["stream train", 70, 70] in first[3]
+    assert files_in(root) == ["00000.parquet", "00001.parquet", "00002.parquet"]
+    again, fewer = ask(root, "http://127.0.0.1:9", {"streaming_rows": 70}, {"streaming_rows": 30})
+    assert again == [*first[:3], []]
+    assert fewer[1:] == [TRAIN[:30], ["a", "c"], []]
+    assert fewer[0] != first[0]
+
+
+def test_more_rows_go_on_where_the_stream_was(streamed: Path) -> None:
+    kept = {path.name: path.read_bytes() for path in folder(streamed).glob("0*")}
+    with hub_server(FILES) as server:
+        (more,) = ask(streamed, address(server), {"streaming_rows": 1000})
+    assert more[1:3] == [TRAIN, ["a", "c"]]
+    assert more[3][0] == ["stream train", 70, 1000]
+    assert all((folder(streamed) / name).read_bytes() == content for name, content in kept.items())
+
+
+def test_a_split_that_ends_with_a_file_is_read_whole(tmp_path: Path) -> None:
+    with hub_server(FILES) as server:
+        whole, more = ask(tmp_path, address(server), {"streaming_rows": 101}, {"streaming_rows": 500})
+    assert whole[1] == more[1] == TRAIN
+    assert more[3] == []
+
+
+def test_a_network_that_goes_away_in_the_middle_is_said_and_what_came_is_kept(tmp_path: Path) -> None:
+    with hub_server(FILES, broken="train-00001-of-00002.jsonl") as server:
+        (told,) = ask(tmp_path, address(server), {"streaming_rows": 90})
+    assert told.startswith('data.dataset = "owner/name": ')
+    assert "hf download owner/name --repo-type dataset" in told
+    assert files_in(tmp_path) == ["00000.parquet", "00001.parquet"]
+    with hub_server(FILES) as server:
+        (whole,) = ask(tmp_path, address(server), {"streaming_rows": 90})
+    assert whole[1] == TRAIN[:90]
+    assert whole[3][0] == ["stream train", 50, 90]
+
+
+@pytest.mark.parametrize("damaged", ["00001.parquet", "state.json"])
+def test_what_is_damaged_is_streamed_anew(streamed: Path, damaged: str) -> None:
+    (folder(streamed) / damaged).write_bytes(b"{")
+    with hub_server(FILES) as server:
+        (again,) = ask(streamed, address(server), {"streaming_rows": 60})
+    assert again[1] == TRAIN[:60]
+    assert again[3][0] == ["stream train", 0, 60]
+
+
+def test_a_split_is_made_of_the_rows_that_were_streamed(tmp_path: Path) -> None:
+    with hub_server(FILES) as server:
+        (made,) = ask(tmp_path, address(server), {"streaming_rows": 50, "val_split": "", "val_fraction": 0.2})
+    assert len(made[1]) == 40 and len(made[2]) == 10
+    assert sorted(made[1] + made[2]) == sorted(TRAIN[:50])
+
+
+def test_what_is_not_there_is_said_with_what_there_is(tmp_path: Path) -> None:
+    cases = [{"val_split": "dev"}, {"text_column": "Text"}, {"config": "other"}, {"dataset": "owner/nmae"}]
+    cases.append({"dataset": "owner/gated"})
+    with hub_server(FILES) as server:
+        answers = ask(tmp_path, address(server), *({"streaming_rows": 5, **case} for case in cases))
+    no_split, no_column, no_config, misspelt, gated = answers
+    assert "no such split; there are train, validation" in no_split
+    assert 'no column "Text" (data.text_column); there are' in no_column and 'did you mean "text"?' in no_column
+    assert "other" in no_config
+    assert "the hub has no such dataset, or it is private" in misspelt
+    assert "ask its owner at https://huggingface.co/datasets/owner/gated, then run hf auth login" in gated
+
+
+def test_the_mirrors_first_rows_are_the_same(tmp_path: Path) -> None:
+    program = PROGRAM.replace("Workspace(Path.cwd()), None, emit", "Workspace(Path.cwd()), Path('mirror'), emit")
+    mirrored = tmp_path / "mirror" / "owner" / "name"
+    mirrored.mkdir(parents=True)
+    for name, content in FILES.items():
+        (mirrored / name).write_bytes(content)
+    command = [sys.executable, "-c", program, '[{"streaming_rows": 70}]']
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": os.getcwd()}, capture_output=True, text=True, check=True
+    )
+    (answer,) = json.loads(done.stdout)
+    assert answer[1:] == [TRAIN[:70], ["a", "c"], []]
+    assert not (tmp_path / "data").exists()

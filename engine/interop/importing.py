@@ -88,20 +88,27 @@ def import_weights(
     shapes = inferred(foreign, tensors)
     rows = tensors["wte.weight"].shape[0]
     written = not file.is_file()
+    its_own = tokenizer_folder or foreign.tokenizer
     if written:
-        tokenizer = _nameable(_tokenizer(foreign, rows, name, None, workspace, tokenizer_folder, mirror))
+        tokenizer = _nameable(_tokenizer(foreign, rows, name, None, workspace, its_own, mirror))
         text = apply_overrides(_written(foreign, shapes, tokenizer, overrides), overrides)
         experiment = parse_experiment(text, str(file))
     else:
         text = apply_overrides(read_text(file), overrides)
         experiment = parse_experiment(text, str(file))
-        tokenizer = _tokenizer(foreign, rows, name, experiment.tokenizer, workspace, tokenizer_folder, mirror)
+        tokenizer = _tokenizer(foreign, rows, name, experiment.tokenizer, workspace, its_own, mirror)
         _check_tokenizer(experiment.tokenizer, tokenizer, file)
+        if its_own is not None:  # the run's data are cut by it, whatever the experiment's [tokenizer] gives
+            tokenizer = _nameable(tokenizer)
+            text = apply_overrides(
+                text, [f"tokenizer.{key}={_toml(value)}" for key, value in _table(tokenizer).items()]
+            )
+            experiment = parse_experiment(text, str(file))
     weights, notes = fitted(foreign, tensors, experiment.model, tokenizer.vocab_size)
     notes = [*foreign.notes, *notes]
     info = CheckpointInfo(experiment.model, tokenizer.vocab_size, foreign.step, 0, foreign.val_loss)
     with _new_run(workspace, name) as run:
-        if written and experiment.tokenizer.kind == "huggingface":
+        if experiment.tokenizer.kind == "huggingface" and (written or its_own is not None):
             kept = (run.checkpoints / "best" / "tokenizer").relative_to(workspace.root)
             text = apply_overrides(text, [f'tokenizer.name = "{kept.as_posix()}"'])
         run.log.write_text("\n".join([f"imported from {source.absolute()}", *notes, ""]), encoding="utf-8")
@@ -160,13 +167,15 @@ def _tokenizer(
     name: str,
     table: TokenizerTable | None,
     workspace: Workspace,
-    chosen: Path | None,
+    its_own: Path | None,
     mirror: Path | None,
 ) -> Tokenizer:
-    """The tokenizer of weights with so many rows of token embeddings; `table` is what the experiment has, if any."""
-    folder = chosen or foreign.tokenizer
-    if folder is not None:
-        return read_tokenizer(folder, mirror, workspace)
+    """The tokenizer of weights with so many rows of token embeddings.
+
+    `table` is what the experiment has, if any; `its_own` is the folder of the one that comes with the weights.
+    """
+    if its_own is not None:
+        return read_tokenizer(its_own, mirror, workspace)
     for run in workspace.list_runs(name):
         for kind in _KINDS:
             if (run.checkpoints / kind).is_dir() and read_info(run, kind).vocab_size == rows:
@@ -215,17 +224,21 @@ def _written(foreign: Foreign, shapes: Mapping[str, Any], tokenizer: Tokenizer, 
                 f"--set model.n_head=N does, where N divides n_embd = {shapes['n_embd']}"
             )
         shapes["n_head"] = 1  # until the override is applied
-    table: dict[str, Any] = {"kind": "gpt2"}
-    if isinstance(tokenizer, HuggingFaceTokenizer):  # its name is known when the run is made
-        table = {"kind": "huggingface", "name": ".", "end_of_text": tokenizer.end_of_text}
-        table |= {"vocab_size": tokenizer.vocab_size} if tokenizer.vocab_size > 256 else {}  # what the schema allows
     keys = [field.name for field in msgspec.structs.fields(Model) if field.name in shapes]
     return _EXPERIMENT.format(
         source=_in_a_comment(foreign.source.absolute()),
         file=_in_a_comment(foreign.source.name).replace("\\", "/").replace('"', "'"),
-        tokenizer="\n".join(f"{key} = {_toml(value)}" for key, value in table.items()),
+        tokenizer="\n".join(f"{key} = {_toml(value)}" for key, value in _table(tokenizer).items()),
         model="\n".join(f"{key} = {_toml(shapes[key])}" for key in keys),
     )
+
+
+def _table(tokenizer: Tokenizer) -> dict[str, Any]:
+    """The [tokenizer] table of a nameable tokenizer."""
+    if not isinstance(tokenizer, HuggingFaceTokenizer):
+        return {"kind": "gpt2"}
+    size = {"vocab_size": tokenizer.vocab_size} if tokenizer.vocab_size > 256 else {}  # what the schema allows
+    return {"kind": "huggingface", "name": ".", "end_of_text": tokenizer.end_of_text, **size}  # named with the run
 
 
 def _in_a_comment(text: object) -> str:

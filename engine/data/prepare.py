@@ -20,6 +20,7 @@ import itertools
 import json
 import math
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -45,6 +46,7 @@ from engine.data.tokenizers import TRAINING_CHARACTERS, Tokenizer, gpt2, train_b
 if TYPE_CHECKING:
     from engine.data.corpus_translation import CorpusTranslation
 
+_PART_KEPT_DAYS = 30
 FORMAT = 2  # goes up when the same texts and tables would give other files
 
 
@@ -110,6 +112,7 @@ def prepare(name: str, experiment: Experiment, workspace: Workspace, mirror: Pat
     with _reserved(experiment, workspace, mirror, emit) as place:
         prepared = _find(workspace, place.digest)
         if prepared is None:
+            _sweep(workspace)
             directory = workspace.data / f"{name}-{place.digest}"
             with _kept_if_interrupted(place.part):
                 _write(place, emit)
@@ -250,6 +253,17 @@ def _key(
         **({"translate": translation.key} if translation is not None else {}),
         "tokenizer": named,
     }
+
+
+def _sweep(workspace: Workspace) -> None:
+    """Remove what preparations have left that nobody went on with: their experiments will have changed since."""
+    for part in workspace.data.glob(".*.part"):
+        lock = FileLock(part.with_suffix(".lock"))
+        with suppress(OSError, Timeout):  # it is in use, or being removed
+            worked_on = max(path.stat().st_mtime for path in (part, *part.rglob("*")))
+            if time.time() - worked_on > _PART_KEPT_DAYS * 86_400:
+                with lock.acquire(timeout=0):
+                    shutil.rmtree(part)
 
 
 def _find(workspace: Workspace, digest: str) -> PreparedData | None:

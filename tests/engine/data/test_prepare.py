@@ -323,6 +323,19 @@ def test_a_killed_preparation_is_gone_on_with_where_it_was(
     assert not part.exists()
 
 
+def test_what_a_kill_left_a_month_ago_is_swept_away_unless_it_is_in_use(workspace: Workspace) -> None:
+    parts = {name: workspace.data / f".{name}.part" for name in ("old", "new", "used")}
+    for part in parts.values():
+        part.mkdir(parents=True)
+        (part / "train.bin").write_bytes(b"1234")
+    for part in (parts["old"], parts["used"]):
+        for path in (part / "train.bin", part):
+            os.utime(path, (0, 0))
+    with FileLock(workspace.data / ".used.lock"):
+        prepared(workspace)
+    assert {name for name, part in parts.items() if part.exists()} == {"new", "used"}
+
+
 @pytest.mark.parametrize("damaged", ["train.json", "train.bin", "tokenizer/vocab.tiktoken"])
 def test_what_a_kill_left_is_made_anew_where_it_is_damaged(workspace: Workspace, damaged: str) -> None:
     whole = prepared(Workspace(Path(shutil.copytree(workspace.root, workspace.root.with_name("whole")))))

@@ -61,11 +61,12 @@ class MLP(nn.Module):
     def __init__(self, model: Model) -> None:
         super().__init__()
         self.dropout = model.dropout
+        self.approximate = "tanh" if model.activation == "gelu_tanh" else "none"
         self.c_fc = nn.Linear(model.n_embd, 4 * model.n_embd, bias=model.bias)
         self.c_proj = nn.Linear(4 * model.n_embd, model.n_embd, bias=model.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.dropout(self.c_proj(F.gelu(self.c_fc(x))), self.dropout, self.training)
+        return F.dropout(self.c_proj(F.gelu(self.c_fc(x), approximate=self.approximate)), self.dropout, self.training)
 
 
 class Block(nn.Module):

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engine.contract.errors import UserError
 from engine.contract.experiment import Model
@@ -59,28 +59,24 @@ class StartingPoint:
         """
         from engine.interop.fitting import fitted, our_names
 
-        foreign, told = self._source()
-        n_head = told.get("n_head")
-        if n_head is not None and n_head != model.n_head:  # the only shape that no tensor shows
-            raise UserError(f'train.init_from = "{self.name}": has model.n_head = {n_head}, not {model.n_head}')
+        foreign = self._weights()
         try:
             return fitted(foreign, our_names(foreign), model, vocab_size)[0]
         except UserError as error:
             raise UserError(f'train.init_from = "{self.name}": {error}') from None
 
-    def _source(self) -> tuple[Foreign, Mapping[str, Any]]:
-        """The weights by whatever names they have, and what is told of their model."""
+    def _weights(self) -> Foreign:
+        """The weights by whatever names they have."""
         if self.run is None:
-            foreign = self._foreign()
-            return foreign, foreign.model
+            return self._foreign()
         import torch
 
         from engine.checkpoint import load_whole
         from engine.interop.foreign import Foreign
 
         model, info, _ = load_whole(self.run, "best", torch.device("cpu"))
-        told = {"n_head": info.model.n_head, "tie_weights": info.model.tie_weights}
-        return Foreign(_best(self.run, self.name), model.state_dict(), told), told
+        told = {key: getattr(info.model, key) for key in ("n_head", "tie_weights", "activation")}
+        return Foreign(_best(self.run, self.name), model.state_dict(), told)
 
     def _foreign(self) -> Foreign:
         from engine.interop.foreign import read_foreign

@@ -100,6 +100,9 @@ class Model(Table, frozen=True):
     dropout: BelowOne = 0.0
     bias: Annotated[bool, Meta(description="biases in linear layers and layer norms")] = True
     tie_weights: Annotated[bool, Meta(description="the output head shares the token embedding")] = True
+    activation: Annotated[
+        Literal["gelu", "gelu_tanh"], Meta(description="gelu_tanh: its approximation, which OpenAI's GPT-2 has")
+    ] = "gelu"
     embedding_std: Annotated[
         Positive, Meta(description="of the initial token embedding; a larger one tells rare words apart sooner")
     ] = 0.02

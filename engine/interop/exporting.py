@@ -69,6 +69,6 @@ def _weights(run: Run, kind: Kind, format: Format, output: Path) -> Exported:
 
         with new_file(output) as file:
             write_gguf(file, str(run), model, info, tokenizer)
-        notes = caveats(tokenizer)
+        notes = caveats(info.model, tokenizer)
     parameters = parameter_count(info.model, info.vocab_size)
     return Exported(str(run), format, str(output), kind, info.step, parameters, notes=notes)

@@ -84,7 +84,7 @@ def inferred(foreign: Foreign, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
         "bias": any(name.endswith(".bias") for name in tensors),
         "tie_weights": "lm_head.weight" not in tensors,
     }
-    told = {key: foreign.model[key] for key in ("n_head", "dropout", "bias") if key in foreign.model}
+    told = {key: foreign.model[key] for key in ("n_head", "dropout", "bias", "activation") if key in foreign.model}
     return shapes | told
 
 
@@ -96,7 +96,7 @@ def fitted(
     Rows of the embedding beyond the vocabulary are padding, and left out. Biases that the file lacks are zeros.
 
     Raises:
-        UserError: tensors are missing, have no place or another shape; names them.
+        UserError: tensors are missing, have no place or another shape, or the file tells of another model; names them.
     """
     with torch.device("meta"):
         wanted = {name: tuple(tensor.shape) for name, tensor in GPT(model, vocab_size).state_dict().items()}
@@ -106,6 +106,11 @@ def fitted(
     left_over = [name for name in found if name not in wanted]
     idle = [name for name in left_over if name.endswith(".bias") and not found[name].any()]
     problems = [
+        *(
+            f"its model.{key} is {foreign.model[key]}, wants {getattr(model, key)}"
+            for key in ("n_head", "activation")  # which no tensor shows
+            if foreign.model.get(key) not in (None, getattr(model, key))
+        ),
         *(
             f"{name} is {_shape(found[name])}, wants {_sizes(shape)}"
             for name, shape in wanted.items()

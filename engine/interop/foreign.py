@@ -45,7 +45,6 @@ class Foreign:
     step: int = 0
     val_loss: float | None = None
     tokenizer: Path | None = None  # a folder
-    notes: list[str] = field(default_factory=list)  # for the person to know
 
 
 def read_foreign(path: Path) -> Foreign:
@@ -82,8 +81,8 @@ def _folder(source: Path, folder: Path, files: list[Path] | None = None) -> Fore
         tensors |= _safetensors(file) if file.suffix == ".safetensors" else _state_dict(file, _unpickled(file))
     foreign = Foreign(source, tensors, architecture=config.get("model_type"))
     if foreign.architecture == "gpt2":
+        _check_configuration(config, config_file)
         foreign.model = _model_of(config)
-        foreign.notes = _differences(config, config_file)
     foreign.tokenizer = folder if any((folder / name).is_file() for name in _TOKENIZER_FILES) else None
     return foreign
 
@@ -105,14 +104,13 @@ def _model_of(config: Mapping[str, Any]) -> dict[str, Any]:
     ours = config.get(OUR_KEY)
     model["bias"] = ours.get("bias") if isinstance(ours, dict) else None
     model["tie_weights"] = config.get("tie_word_embeddings", True)
+    model["activation"] = "gelu" if config.get("activation_function") in _EXACT_GELU else "gelu_tanh"
     return {key: value for key, value in model.items() if value is not None}
 
 
-def _differences(config: Mapping[str, Any], file: Path) -> list[str]:
-    """What our model computes a little otherwise.
-
-    Raises:
-        UserError: it computes something else.
+def _check_configuration(config: Mapping[str, Any], file: Path) -> None:
+    """Raises:
+    UserError: the model computes something that ours does not.
     """
     wanted = {
         "layer_norm_epsilon": LAYER_NORM_EPSILON,
@@ -123,12 +121,9 @@ def _differences(config: Mapping[str, Any], file: Path) -> list[str]:
     for key, value in wanted.items():
         if config.get(key, value) != value:
             raise UserError(f"{file}: {key} = {json.dumps(config[key])}: the model here has {json.dumps(value)}")
-    activation = config.get("activation_function", "gelu_new")
-    if activation in _EXACT_GELU:
-        return []
-    if activation not in _TANH_GELU:
-        raise UserError(f'{file}: activation_function = "{activation}": the model here has "gelu"')
-    return [f"its activation is {activation}, for which the model here has the exact GELU: logits differ a little"]
+    activation = config.get("activation_function", _TANH_GELU[0])
+    if activation not in (*_EXACT_GELU, *_TANH_GELU):
+        raise UserError(f'{file}: activation_function = "{activation}": the model here has GELU alone')
 
 
 def _safetensors(path: Path) -> dict[str, Tensor]:

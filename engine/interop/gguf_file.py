@@ -14,6 +14,7 @@ from torch import Tensor
 
 from engine.checkpoint import CheckpointInfo
 from engine.contract.errors import UserError
+from engine.contract.experiment import Model
 from engine.data.tokenizers import Tokenizer
 from engine.interop.huggingface import LAYER_NORM_EPSILON, with_biases
 from engine.interop.vocabulary import tokenizer_json
@@ -33,9 +34,11 @@ _NAMES = {  # of a block's parts
 _OUTER_NAMES = {"wte": "token_embd", "wpe": "position_embd", "ln_f": "output_norm", "lm_head": "output"}
 
 
-def caveats(tokenizer: Tokenizer) -> list[str]:
+def caveats(model: Model, tokenizer: Tokenizer) -> list[str]:
     """What llama.cpp does otherwise than the model was trained."""
-    told = ["llama.cpp computes GELU by its tanh approximation, so its logits differ a little from this model's"]
+    told = []
+    if model.activation == "gelu":
+        told.append("llama.cpp computes GELU by its tanh approximation: its logits differ a little from this model's")
     if normalizer := json.loads(tokenizer_json(tokenizer)).get("normalizer"):
         told.append(
             f"llama.cpp does not normalize text ({normalizer.get('type')}) as this tokenizer does: "

@@ -2,7 +2,7 @@
 
 Where GPT-2 as `transformers` has it differs from ours: it always has biases, so those that a model lacks are written
 as zeros, which add nothing; its matrices are Conv1D, stored transposed; its usual activation approximates the GELU by
-a tanh, so the folder asks for the exact one; and its head shares the token embedding unless told otherwise.
+a tanh, as ours does only where the experiment says so; and its head shares the token embedding unless told otherwise.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from engine.model import GPT
 CONV1D = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
 WITHOUT_BIAS = ("wte.weight", "wpe.weight", "lm_head.weight")  # in every GPT-2
 LAYER_NORM_EPSILON = 1e-5  # torch.nn.LayerNorm's, which model.py leaves as it is
+ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_new"}  # ours, and what GPT-2's configuration calls it
 OUR_KEY = "slm_tui"  # in config.json: what GPT-2's own configuration has no word for
 
 
@@ -56,7 +57,7 @@ def config_of(info: CheckpointInfo, eot_id: int) -> dict[str, Any]:
         "n_embd": model.n_embd,
         "n_layer": model.n_layer,
         "n_head": model.n_head,
-        "activation_function": "gelu",
+        "activation_function": ACTIVATIONS[model.activation],
         "layer_norm_epsilon": LAYER_NORM_EPSILON,
         "resid_pdrop": model.dropout,
         "embd_pdrop": model.dropout,

@@ -105,7 +105,6 @@ def import_weights(
             )
             experiment = parse_experiment(text, str(file))
     weights, notes = fitted(foreign, tensors, experiment.model, tokenizer.vocab_size)
-    notes = [*foreign.notes, *notes]
     info = CheckpointInfo(experiment.model, tokenizer.vocab_size, foreign.step, 0, foreign.val_loss)
     with _new_run(workspace, name) as run:
         if experiment.tokenizer.kind == "huggingface" and (written or its_own is not None):

@@ -27,6 +27,11 @@ def checkpoint_of(model: GPT, info: CheckpointInfo) -> dict[str, Any]:
             "model.tie_weights = false: nanoGPT's head always shares the token embedding, so it would load this model "
             "wrong; --format huggingface can hold it"
         )
+    if config.activation != "gelu":
+        raise UserError(
+            f'model.activation = "{config.activation}": nanoGPT has the exact GELU alone, so it would load this model '
+            "wrong; --format huggingface can hold it"
+        )
     weights = {f"transformer.{name}": tensor.detach() for name, tensor in model.state_dict().items()}
     return {
         "model": {**weights, "lm_head.weight": weights["transformer.wte.weight"]},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import pytest
 import torch
@@ -52,6 +53,18 @@ def test_the_token_embedding_may_begin_larger() -> None:
     gpt = GPT(Model(n_layer=1, n_head=2, n_embd=64, block_size=16, embedding_std=0.3), VOCABULARY)
     assert gpt.wte.weight.std().item() == pytest.approx(0.3, rel=0.05)
     assert gpt.wpe.weight.std().item() == pytest.approx(0.02, rel=0.1)
+
+
+@pytest.mark.parametrize("activation", ["gelu", "gelu_tanh"])
+def test_the_activation_is_the_exact_gelu_or_its_approximation(activation: Literal["gelu", "gelu_tanh"]) -> None:
+    mlp = GPT(Model(n_layer=1, n_head=1, n_embd=8, block_size=4, activation=activation), VOCABULARY).eval().h[0].mlp
+    x = 30 * torch.randn(64, 8)
+    inner = mlp.c_fc(x)
+    if activation == "gelu":
+        expected = inner * (1 + torch.erf(inner / math.sqrt(2))) / 2
+    else:
+        expected = inner * (1 + torch.tanh(math.sqrt(2 / math.pi) * (inner + 0.044715 * inner**3))) / 2
+    torch.testing.assert_close(mlp(x), mlp.c_proj(expected), rtol=0, atol=1e-6)
 
 
 def test_a_tied_head_is_the_embedding_and_stands_once_in_the_state() -> None:

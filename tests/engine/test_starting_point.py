@@ -87,7 +87,7 @@ def test_a_model_of_another_shape_is_refused_with_what_does_not_fit(trained: Run
     told = failure(started_from(new_run, trained.id, "model.n_layer=3"))
     assert "does not fit n_layer = 3" in told and "h.2.ln_1.weight is missing" in told
     told = failure(started_from(new_run, trained.id, "model.n_head=1"))
-    assert "has model.n_head = 2, not 1" in told
+    assert "its model.n_head is 2, wants 1" in told
 
 
 def test_weights_without_a_tokenizer_want_one_that_is_not_trained(trained: Run, new_run: NewRun) -> None:

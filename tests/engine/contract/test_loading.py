@@ -57,6 +57,7 @@ block_size = 32
 dropout = 0.1
 bias = false
 tie_weights = false
+activation = "gelu_tanh"
 embedding_std = 0.5
 [train]
 max_steps = 100

@@ -107,7 +107,7 @@ def folder_with(folder: Path, **config: object) -> Path:
 @pytest.mark.parametrize(
     ("key", "value", "told"),
     [
-        ("activation_function", "relu", 'activation_function = "relu": the model here has "gelu"'),
+        ("activation_function", "relu", 'activation_function = "relu": the model here has GELU alone'),
         ("layer_norm_epsilon", 1e-6, "layer_norm_epsilon = 1e-06: the model here has 1e-05"),
         ("scale_attn_by_inverse_layer_idx", True, "scale_attn_by_inverse_layer_idx = true: the model here has false"),
     ],
@@ -117,9 +117,10 @@ def test_a_model_that_computes_something_else_is_refused(tmp_path: Path, key: st
         read_foreign(folder_with(tmp_path, **{key: value}))
 
 
-def test_the_usual_approximation_of_gelu_is_told_of(tmp_path: Path) -> None:
-    assert read_foreign(folder_with(tmp_path, activation_function="gelu")).notes == []
-    assert "gelu_new" in read_foreign(folder_with(tmp_path)).notes[0]  # what transformers takes where none is named
+def test_the_exact_gelu_and_its_usual_approximation_are_told_apart(tmp_path: Path) -> None:
+    assert read_foreign(folder_with(tmp_path, activation_function="gelu")).model["activation"] == "gelu"
+    # what transformers takes where none is named
+    assert read_foreign(folder_with(tmp_path)).model["activation"] == "gelu_tanh"
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])

@@ -62,6 +62,13 @@ BLOCK = [
 OUTER = ("token_embd", "position_embd", "output_norm")
 
 
+def test_llama_cpps_own_activation_is_not_said_to_differ(
+    make_run: Callable[..., Run], tmp_path: Path
+) -> None:
+    done = export(make_run("model.activation=gelu_tanh"), "best", "gguf", tmp_path / "model.gguf")
+    assert not any("tanh" in note for note in done.notes)
+
+
 @pytest.mark.parametrize("bias", ["true", "false"])
 @pytest.mark.parametrize("tied", ["true", "false"])
 def test_another_reader_computes_the_same_of_it(

@@ -85,12 +85,12 @@ def test_every_shipped_architecture_goes_out_and_comes_back_alike(
     assert back.notes == []
 
 
-@pytest.mark.parametrize("bias", ["true", "false"])
+@pytest.mark.parametrize(("bias", "activation"), [("true", "gelu"), ("false", "gelu"), ("true", "gelu_tanh")])
 @pytest.mark.parametrize("tied", ["true", "false"])
-def test_biases_and_the_head_survive_both_ways(
-    make_run: Callable[..., Run], tmp_path: Path, bias: str, tied: str
+def test_biases_activation_and_head_survive_both_ways(
+    make_run: Callable[..., Run], tmp_path: Path, bias: str, tied: str, activation: str
 ) -> None:
-    run = make_run(f"model.bias={bias}", f"model.tie_weights={tied}")
+    run = make_run(f"model.bias={bias}", f"model.tie_weights={tied}", f"model.activation={activation}")
     folder = tmp_path / "exported"
     export(run, "best", "huggingface", folder)
     ids, logits = logits_of(run)
@@ -100,7 +100,8 @@ def test_biases_and_the_head_survive_both_ways(
     back = Run(Path(import_weights(folder, "back", Workspace(tmp_path), [], None, None).run))
     _, info, _ = load_whole(back, "best", CPU)
     original = load_whole(run, "best", CPU)[1].model
-    assert (info.model.bias, info.model.tie_weights) == (original.bias, original.tie_weights)
+    for key in ("bias", "tie_weights", "activation"):
+        assert getattr(info.model, key) == getattr(original, key)
     assert torch.equal(logits_of(back)[1], logits)
 
 
@@ -121,9 +122,10 @@ def test_a_folder_that_transformers_wrote_comes_in(
     ids, logits = logits_of(Run(Path(back.run)))
     with torch.no_grad():
         difference = (model(ids).logits - logits).abs().max()
-    assert difference < (1e-4 if activation == "gelu" else 1e-2)
-    assert len(back.notes) == (activation == "gelu_new")
+    assert difference < 1e-4
+    assert back.notes == []
     assert (back.model["n_head"], back.model["block_size"]) == (4, 48)
+    assert back.model["activation"] == ("gelu" if activation == "gelu" else "gelu_tanh")
 
 
 def test_the_folders_tokenizer_cuts_and_joins_text_as_ours(make_run: Callable[..., Run], tmp_path: Path) -> None:

@@ -64,9 +64,13 @@ def test_an_exported_checkpoint_computes_the_same_in_nanogpt(
     assert done.parameters == sum(parameter.numel() for parameter in model.parameters())
 
 
-def test_a_head_of_its_own_is_refused_since_nanogpt_would_load_it_wrong(
-    make_run: Callable[..., Run], tmp_path: Path
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [("model.tie_weights=false", "tie_weights = false"), ("model.activation=gelu_tanh", 'activation = "gelu_tanh"')],
+)
+def test_what_nanogpt_would_load_wrong_is_refused(
+    make_run: Callable[..., Run], tmp_path: Path, override: str, told: str
 ) -> None:
-    with pytest.raises(UserError, match=r"model\.tie_weights = false.*--format huggingface"):
-        export(make_run("model.tie_weights=false"), "best", "nanogpt", tmp_path / "ckpt.pt")
+    with pytest.raises(UserError, match=rf"model\.{told}.*--format huggingface"):
+        export(make_run(override), "best", "nanogpt", tmp_path / "ckpt.pt")
     assert not (tmp_path / "ckpt.pt").exists()

@@ -1,11 +1,12 @@
 """How fast text becomes a `.bin` file of GPT-2 tokens, and with how much memory, beside nanoGPT's way.
 
-    SLM_DATA_MIRROR=DIR python benchmarks/preparing.py [TEXT_FILE] [--megabytes 100] [--peak]
+    SLM_DATA_MIRROR=DIR python benchmarks/preparing.py [TEXT_FILE] [--megabytes 60] [--rounds 3] [--peak]
 
 TEXT_FILE holds stories, `<|endoftext|>` between them; without one they are TinyStories of the mirror. They are
 repeated, each copy under a number of its own, to so many megabytes. nanoGPT's way is its data/openwebtext/prepare.py:
 a `datasets` set, `map(num_proc)` with `encode_ordinary`, and 1024 shards written into a memory map; its set is made
 before the clock starts. Ours is timed from the text file to prepared data: hashing, splitting and reading are in it.
+Rounds alternate, each starts from the text alone, medians are told.
 --peak runs ours alone and says how much memory it took, which is the figure for a large text.
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -99,17 +101,23 @@ print(seconds, peak, total)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("text", type=Path, nargs="?")
-    parser.add_argument("--megabytes", type=int, default=100)
+    parser.add_argument("--megabytes", type=int, default=60)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--peak", action="store_true", help="ours alone, for its memory")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         megabytes = write(root / "a.txt", stories(arguments.text), arguments.megabytes)
-        print(f"{megabytes:.0f} MB of text, {len(os.sched_getaffinity(0))} cores")
-        ours = measured("slm-tui", OURS, root, megabytes)
-        if not arguments.peak:
-            theirs = measured("nanoGPT's way", NANOGPT, root, megabytes)
-            print(f"{ours / theirs:.2f} times nanoGPT's MB/s")
+        print(f"{megabytes:.0f} MB of text, {len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f}")
+        if arguments.peak:
+            measured("slm-tui", OURS, root / "a.txt", megabytes)
+            return
+        ours, theirs = [], []
+        for _ in range(arguments.rounds):
+            ours.append(measured("slm-tui", OURS, root / "a.txt", megabytes))
+            theirs.append(measured("nanoGPT's way", NANOGPT, root / "a.txt", megabytes))
+        ratio = statistics.median(ours) / statistics.median(theirs)
+        print(f"medians: {statistics.median(ours):.1f} and {statistics.median(theirs):.1f} MB/s, {ratio:.2f} times")
 
 
 def stories(path: Path | None) -> list[str]:
@@ -135,9 +143,11 @@ def write(path: Path, texts: list[str], megabytes: int) -> float:
     return path.stat().st_size / 1e6
 
 
-def measured(name: str, program: str, root: Path, megabytes: float) -> float:
-    """Run `program` in a process of its own; its MB/s."""
-    done = subprocess.run([sys.executable, "-c", program, str(root)], stdout=subprocess.PIPE, text=True, check=True)
+def measured(name: str, program: str, text: Path, megabytes: float) -> float:
+    """Run `program` on the text in a process and a folder of its own; its MB/s."""
+    with tempfile.TemporaryDirectory(dir=text.parent) as root:
+        (Path(root) / text.name).hardlink_to(text)
+        done = subprocess.run([sys.executable, "-c", program, root], stdout=subprocess.PIPE, text=True, check=True)
     seconds, peak, tokens = map(float, done.stdout.split()[-3:])
     print(
         f"{name:>14}: {seconds:6.1f} s  {megabytes / seconds:5.1f} MB/s  {tokens / 1e6:6.1f} M tokens  "

@@ -13,7 +13,7 @@ from typing import get_args
 
 import msgspec
 
-from engine.contract import events
+from engine.contract import event_search, events
 from engine.contract.errors import UserError
 from engine.contract.run import Run, RunStatus, State
 from engine.contract.run_notes import RunNotes, notes_file, read_notes
@@ -130,7 +130,7 @@ class CatalogReader:
         followed = self._followed.get(run)
         if followed is None or followed.stamp[0] != stamp[0] or stamp[1] < followed.offset:  # another file
             followed = self._followed[run] = _Followed(stamp)
-        found, followed.offset = events.glance(run.metrics, followed.offset)
+        found, followed.offset = event_search.glance(run.metrics, followed.offset)
         followed.stamp = stamp
         for event in found:
             followed.status.apply(event)

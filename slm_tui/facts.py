@@ -12,7 +12,8 @@ from statistics import median
 import msgspec
 
 from engine.contract import estimates
-from engine.contract.events import Eval, Step, last_events
+from engine.contract.event_search import last_events
+from engine.contract.events import Eval, Step
 from engine.contract.experiment import Data, Experiment
 from engine.contract.loading import ExperimentError, Problem, check_experiment, read_text
 from engine.contract.run import Run, RunStatus, State
@@ -146,12 +147,13 @@ def with_runs(facts: ExperimentFacts, runs: Sequence[RunFacts]) -> ExperimentFac
 
 def dataset(data: Data) -> str:
     """The data in a word or two."""
-    if data.source == "builtin":
-        return f"built-in {data.language}"
-    if data.source == "hub":
-        return data.dataset or "hub"
+    name = {"builtin": f"built-in {data.language}", "hub": data.dataset or "hub", "files": _files(data)}[data.source]
+    return f"{name}, translated" if data.translate else name
+
+
+def _files(data: Data) -> str:
     names = [file.rstrip("/").rsplit("/", 1)[-1] for file in data.files]
-    return names[0] if len(names) == 1 else f"{names[0]} +{len(names) - 1}"
+    return f"{names[0]} +{len(names) - 1}" if len(names) > 1 else "".join(names)
 
 
 def tokenizer(experiment: Experiment) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from engine.contract import events
+from engine.contract.event_search import last_of, samples_in
 from engine.contract.events import AnyEvent
 from engine.contract.run import Run, RunStatus, State
 from slm_tui.charts.series import RunSeries
@@ -72,5 +73,5 @@ def open_feed(run: Run, *, sketched: bool = False) -> Feed:
     progress = Progress(run)
     end = progress.leap()
     series = RunSeries.sketch(run.metrics, end) if sketched else RunSeries.load(run.metrics, end, _PAUSE_SECONDS)
-    samples, system = events.samples_in(run.metrics, end), events.last_of(run.metrics, events.System, end)
+    samples, system = samples_in(run.metrics, end), last_of(run.metrics, events.System, end)
     return Feed(run, progress, series, samples, system)

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable
 from statistics import median
 
-from engine.contract import events
+from engine.contract import event_search, events
 from engine.contract.events import AnyEvent, EventReader
 from engine.contract.run import Run, RunStatus
 
@@ -49,10 +49,10 @@ class Progress:
 
     def leap(self) -> int:
         """Take in all there is so far without reading every step; returns the byte up to which that is."""
-        found, end = events.glance(self.run.metrics)
+        found, end = event_search.glance(self.run.metrics)
         for event in found:
             self.status.apply(event)
-        for event in events.last_events(self.run.metrics, end):
+        for event in event_search.last_events(self.run.metrics, end):
             self._note(event)
         self._reader = EventReader(self.run.metrics, end)
         return end

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import resource
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+from warm_engine import WarmEngine
 
 from engine.contract.events import AnyEvent, EventReader
 from engine.contract.run import Run
@@ -16,16 +18,18 @@ from engine.contract.run import Run
 STAND_IN = Path(__file__).with_name("slm_tui") / "stand_in.py"
 
 
-def start_engine(run: Run, *arguments: str, address_space: int | None = None) -> subprocess.Popen[bytes]:
-    """A real engine process that trains `run`, its output in train.log; `address_space` limits it, in bytes."""
+def start_engine(run: Run, *arguments: str, limits: Mapping[int, int] | None = None) -> WarmEngine:
+    """A real engine process that trains `run`, its output in train.log; `limits` are WarmEngine's."""
+    with open(run.log, "ab") as log, open(os.devnull, "rb") as nothing:
+        command = ("train", str(run.path), *arguments)
+        return WarmEngine(*command, stdin=nothing, stdout=log, stderr=log, limits=limits)
 
-    def limit() -> None:
-        if address_space is not None:
-            resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
 
+def start_fresh_engine(run: Run, *arguments: str) -> subprocess.Popen[bytes]:
+    """The same by `python -m engine`, where a test is of how the interpreter starts or ends, or of what it imports."""
     with open(run.log, "ab") as log:
         command = [sys.executable, "-m", "engine", "train", str(run.path), *arguments]
-        return subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=limit)
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
 
 _HOLDER = """

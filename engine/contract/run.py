@@ -17,7 +17,7 @@ from typing import Literal
 import msgspec
 from filelock import FileLock, Timeout
 
-from engine.contract import events
+from engine.contract import event_search, events
 from engine.contract.errors import UserError
 from engine.contract.events import AnyEvent, Eval, Step
 from engine.contract.experiment import Experiment
@@ -141,7 +141,7 @@ class Run:
 
     def status(self) -> RunStatus:
         """What the events say, without every step: enough for a list."""
-        return RunStatus.of(events.glance(self.metrics)[0])
+        return RunStatus.of(event_search.glance(self.metrics)[0])
 
     def state(self, status: RunStatus | None = None) -> State:
         """The run's state now, derived from its events and its lock."""
@@ -165,7 +165,8 @@ class Run:
     def _end_since(self) -> events.EndReason | None:
         """How the run ended, where that was said after its status was read; looks at the last events alone."""
         told = (events.RunEnded, events.RunStarted, events.Queued)
-        last = next((event for event in reversed(events.last_events(self.metrics)) if isinstance(event, told)), None)
+        recent = event_search.last_events(self.metrics)
+        last = next((event for event in reversed(recent) if isinstance(event, told)), None)
         return last.reason if isinstance(last, events.RunEnded) else None
 
 

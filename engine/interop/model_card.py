@@ -11,7 +11,8 @@ import msgspec
 
 from engine.checkpoint import CheckpointInfo
 from engine.contract.estimates import parameter_count, tokens_per_step
-from engine.contract.events import Eval, Prepared, samples_in
+from engine.contract.event_search import samples_in
+from engine.contract.events import Eval, Prepared
 from engine.contract.experiment import Data, Experiment, Tokenizer, Translate
 from engine.contract.run import Run
 from engine.data.tokenizers import Tokenizer as LoadedTokenizer

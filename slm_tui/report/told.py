@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from engine.contract.errors import UserError
-from engine.contract.events import Resumed, Sample, glance, samples_in
+from engine.contract.event_search import glance, samples_in
+from engine.contract.events import Resumed, Sample
 from engine.contract.experiment import Experiment
 from engine.contract.run import Run, RunInfo, RunStatus
 from engine.contract.run_notes import RunNotes, read_notes

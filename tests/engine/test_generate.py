@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, cast
 
 import pytest
 import torch
 from support import stand_in, wait_for
+from warm_engine import WarmEngine, answer
 
 from engine.checkpoint import load_whole
 from engine.contract.events import EventWriter, Prepared, RunEnded, RunStarted
@@ -44,7 +45,7 @@ ENDLESS = Sampling(max_new_tokens=1_000_000, temperature=2.0, stop=("never",))
 class Process:
     """A real generation process."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | WarmEngine) -> None:
         self.process = process
 
     def send(self, *requests: Request | bytes) -> None:
@@ -67,18 +68,33 @@ class Process:
         self.send(request)
         return story_of(self.up_to(Done, request.num_samples))
 
+    def end(self) -> None:
+        """It ends with its stdin, and has said nothing on stderr."""
+        cast(IO[bytes], self.process.stdin).close()
+        assert self.process.wait(60) == 0
+        assert cast(IO[bytes], self.process.stderr).read() == b""
+
 
 @contextmanager
 def generating(run: Run, *arguments: str) -> Iterator[Process]:
-    """The process, which says nothing on stderr and ends with its stdin."""
-    command = [sys.executable, "-m", "engine", "generate", str(run.path), "--device", "cpu", *arguments]
+    """A process that writes from the run's checkpoint."""
+    with closing(WarmEngine("generate", str(run.path), "--device", "cpu", *arguments)) as process:
+        try:
+            yield (writer := Process(process))
+            writer.end()
+        finally:
+            process.kill()
+
+
+@contextmanager
+def generating_by_itself(run: Run) -> Iterator[Process]:
+    """The same by `python -m engine`, whose interpreter ends as it does for a person."""
+    command = [sys.executable, "-m", "engine", "generate", str(run.path), "--device", "cpu"]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as process:
         try:
-            yield Process(process)
-            cast(IO[bytes], process.stdin).close()
-            assert process.wait(60) == 0
-            assert cast(IO[bytes], process.stderr).read() == b""
+            yield (writer := Process(process))
+            writer.end()
         finally:
             process.kill()
 
@@ -193,7 +209,7 @@ def test_any_text_is_a_prompt_and_what_the_context_cannot_hold_is_said(trained: 
 
 
 def test_the_end_of_stdin_ends_it_in_the_middle_of_a_story(trained: Run) -> None:
-    with generating(trained) as process:
+    with generating_by_itself(trained) as process:
         process.reply()
         process.send(Generate("Once", ENDLESS), Generate("Once", ENDLESS))
         process.up_to(Text, 3)
@@ -226,7 +242,7 @@ def test_it_ends_when_its_parent_is_killed(trained: Run) -> None:
 
 
 def test_it_ends_quietly_when_nobody_reads_its_stories(trained: Run) -> None:
-    with generating(trained) as process:
+    with generating_by_itself(trained) as process:
         process.reply()
         process.send(Generate("Once", ENDLESS))
         process.up_to(Text, 3)
@@ -257,10 +273,9 @@ def test_int8_writes_stories_too_and_is_for_the_cpu(trained: Run) -> None:
 
 def failed(run: Run, *arguments: str) -> Error:
     """What a process says that cannot begin."""
-    command = [sys.executable, "-m", "engine", "generate", str(run.path), "--device", "cpu", *arguments]
-    answer = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False)
-    assert (answer.returncode, answer.stderr) == (2, b"")
-    error = decode_reply.decode(answer.stdout)
+    said = answer("generate", str(run.path), "--device", "cpu", *arguments)
+    assert (said.returncode, said.stderr) == (2, "")
+    error = decode_reply.decode(said.stdout)
     assert isinstance(error, Error)
     return error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support import engine, events_of, start_engine, taken_device, wait_for
+from support import engine, events_of, start_engine, start_fresh_engine, taken_device, wait_for
 
 from engine.contract.errors import UserError
 from engine.contract.events import Prepare, Prepared, Queued, RunEnded, RunStarted, Step, Warning
@@ -60,7 +61,7 @@ def test_a_run_that_waits_for_its_device_is_small_and_ends_at_once_when_cancelle
 ) -> None:
     first, second = new_run(), new_run()
     with taken_device(first):
-        process = start_engine(second)
+        process = start_fresh_engine(second)
         wait_for(lambda: second.status().pid == process.pid, "its place in the queue")
         assert second.state() == "queued"
         if sys.platform.startswith("linux"):
@@ -169,13 +170,10 @@ def test_a_run_whose_directory_is_deleted_ends_and_leaves_nothing_behind(new_run
 
 def test_a_disk_that_is_full_is_the_last_word_of_the_log(new_run: NewRun) -> None:
     """With a limit on the size of files in place of a full disk, of which the last event tells just as little."""
-    run = new_run("train.max_steps=100000", "train.checkpoint_interval=100000", "train.eval_interval=100000")
-    limited = "import resource, runpy; resource.setrlimit(resource.RLIMIT_FSIZE, (400_000,) * 2); "
-    arguments = ["engine", "train", str(run.path)]
-    code = f"{limited}import sys; sys.argv = {arguments!r}; runpy.run_module('engine', run_name='__main__')"
-    with open(run.log, "wb") as log:
-        process = subprocess.run([sys.executable, "-c", code], stdout=log, stderr=log, timeout=120, check=False)
-    assert process.returncode == 1
+    never = ("train.checkpoint_interval=100000", "train.eval_interval=100000")
+    assert engine(new_run("train.max_steps=1", "train.warmup_steps=0")) == 0, "the data are there already"
+    run = new_run("train.max_steps=100000", *never)
+    assert start_engine(run, limits={resource.RLIMIT_FSIZE: 20_000}).wait(timeout=120) == 1
     *_, before, last = run.log.read_text().splitlines()
     assert before == f"{run.metrics}: File too large"
     assert last.startswith("the run's last word, 'failed', could not be written: ")
@@ -184,8 +182,8 @@ def test_a_disk_that_is_full_is_the_last_word_of_the_log(new_run: NewRun) -> Non
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="macOS does not limit the address space")
 def test_too_little_memory_is_told_with_what_to_change(new_run: NewRun) -> None:
-    run = new_run("train.batch_size=60000", "data.stories=50")  # 3 GB of logits, and as much for their gradient
-    assert start_engine(run, address_space=6 << 30).wait(timeout=120) == 1
+    run = new_run("train.batch_size=15000", "data.stories=50")  # 0.8 GB of logits, and as much for their gradient
+    assert start_engine(run, limits={resource.RLIMIT_AS: 1 << 30}).wait(timeout=120) == 1
     last = events_of(run)[-1]
     assert isinstance(last, RunEnded) and last.error is not None
     assert "out of memory" in last.error and "train.batch_size" in last.error

@@ -15,54 +15,21 @@ from typing import get_args
 
 import msgspec
 import pytest
+from event_lines import ONE_OF_EACH, mixed, read_all, step, steps, write_steps
 
 from engine.contract.events import (
     AnyEvent,
-    Checkpoint,
-    Eval,
-    Evaluated,
     Event,
     EventReader,
     EventWriter,
-    Exported,
-    Imported,
-    Piece,
-    Prepare,
-    Prepared,
-    Queued,
     Resumed,
     RunEnded,
-    RunStarted,
     Sample,
     Step,
-    System,
-    Tokenized,
     Warning,
     decode,
     encode,
-    glance,
-    last_of,
-    samples_in,
 )
-
-ONE_OF_EACH: list[Event] = [
-    Queued(1, "host", "cpu", 1, "/runs/tiny/1", 2),
-    RunStarted(1, "host"),
-    Prepare("tokenize", 1, 2, 3.5),
-    Prepared("data/x", 300, 1000, 100, False),
-    Step(1, 5.5, 1e-3, None, 64),
-    Eval(1, 5.0, 5.1, 2.2, True, 64),
-    Checkpoint("best", 1, "checkpoints/best"),
-    Sample(1, "Once", 'a "story"\nof two lines, \r و\u2028'),
-    System(cpu_percent=12.5),
-    Resumed(1),
-    Warning("mind\nthis"),
-    Evaluated("best", 1, 5.0, 2.1, 100),
-    Tokenized("byte_bpe", 400, None, 3, 4, 1, 1, [Piece(7, "é", "c3a9")]),
-    Exported("tiny/1", "gguf", "model.gguf", "best", 24, 400, None, ["mind this"]),
-    Imported("/runs/tiny/1", "tiny.toml", True, 24, 400, 300, {"n_head": 2, "bias": True}, []),
-    RunEnded("finished"),
-]
 
 
 @pytest.fixture
@@ -70,26 +37,11 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "metrics.jsonl"
 
 
-def step(number: int) -> Step:
-    return Step(number, 5.0, 1e-3, 1.0, number * 64)
-
-
 def written(path: Path, *events: Event) -> None:
     writer = EventWriter(path)
     for event in events:
         writer(event)
     writer.close()
-
-
-def steps(events: list[AnyEvent]) -> list[int]:
-    return [event.step for event in events if isinstance(event, Step)]
-
-
-def read_all(path: Path) -> list[AnyEvent]:
-    reader, found = EventReader(path), []
-    while events := reader.read():
-        found.extend(events)
-    return found
 
 
 def test_every_event_comes_back_as_written(path: Path) -> None:
@@ -290,101 +242,13 @@ def test_the_line_after_one_that_a_full_disk_cut_short_is_read(path: Path) -> No
     assert [type(event) for event in read_all(path)] == [Step, RunEnded]
 
 
-def test_a_million_lines_are_read_whole(path: Path) -> None:
-    head, tail = encode(Step(0, 5.0, 1e-3, 1.0, 64, t=1.0)).split(b'"step":0,')
-    with open(path, "wb") as file:
-        for start in range(0, 1_000_000, 50_000):
-            file.write(b"".join(b'%b"step":%d,%b' % (head, n, tail) for n in range(start, start + 50_000)))
-    reader, count, total = EventReader(path), 0, 0
+def test_a_huge_file_is_read_whole_and_not_all_at_once(path: Path) -> None:
+    count = write_steps(path, 3 * EventReader.CHUNK)
+    reader, seen = EventReader(path), []
     while events := reader.read():
-        assert len(events) < 200_000, "a read of a huge file comes back in between"
-        count += len(events)
-        total += sum(event.step for event in events)  # type: ignore[union-attr, misc]
-    assert (count, total) == (1_000_000, sum(range(1_000_000)))
-    begun = time.process_time()
-    assert steps(glance(path)[0]) == [0, 999_999]
-    assert time.process_time() - begun < 1, "a glance decodes no steps"
-
-
-def rare_and_last_step(events: list[AnyEvent]) -> list[AnyEvent]:
-    """What `glance` promises, from all events: the first, the rare ones, and the last step."""
-    last = max((index for index, event in enumerate(events) if isinstance(event, Step)), default=None)
-    return [
-        event
-        for index, event in enumerate(events)
-        if index in (0, last) or not isinstance(event, Step | System | Sample | Prepare)
-    ]
-
-
-def mixed(count: int) -> bytes:
-    return b"".join(
-        encode(event)
-        for number in range(count)
-        for event in (step(number), *(ONE_OF_EACH if number % 10 == 3 else ()), System(cpu_percent=1.0))
-    )
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        pytest.param(b"", id="empty"),
-        pytest.param(b"\n", id="blank"),
-        pytest.param(b"not json\n", id="garbage"),
-        pytest.param(encode(step(1)), id="one step"),
-        pytest.param(encode(RunStarted(1, "h")), id="one rare"),
-        pytest.param(encode(step(1))[:-1], id="one torn step"),
-        pytest.param(encode(RunStarted(1, "h"))[:-1], id="one torn rare"),
-        pytest.param(encode(RunStarted(1, "h")) + encode(step(1))[:-1], id="torn step after rare"),
-        pytest.param(encode(RunStarted(1, "h")) + encode(RunEnded("failed"))[:-1], id="torn end"),
-        pytest.param(encode(step(1)) + encode(step(2)) + encode(RunEnded("failed"))[:40], id="half an end"),
-        pytest.param(b"".join(map(encode, ONE_OF_EACH)), id="one of each"),
-        pytest.param(mixed(100), id="many"),
-        pytest.param(mixed(35) + encode(step(99))[:-1], id="many, torn step"),
-        pytest.param(mixed(35) + b'{"event":"step' + b"\n" + encode(RunStarted(2, "h")), id="a torn line inside"),
-    ],
-)
-def test_a_glance_sees_what_a_full_read_sees(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
-    assert glance(path)[0] == rare_and_last_step(read_all(path))
-
-
-@pytest.mark.parametrize("window", [1, 7, 64, 1000])
-def test_what_is_searched_in_pieces_is_found_wherever_they_end(
-    path: Path, monkeypatch: pytest.MonkeyPatch, window: int
-) -> None:
-    monkeypatch.setattr("engine.contract.events._WINDOW", window)
-    path.write_bytes(mixed(35) + encode(step(99))[:-1])
-    everything, end = read_all(path), path.stat().st_size
-    assert glance(path)[0] == rare_and_last_step(everything)
-    assert samples_in(path, end) == [event for event in everything if isinstance(event, Sample)]
-    assert last_of(path, Queued, end) == next(event for event in everything[::-1] if isinstance(event, Queued))
-
-
-@pytest.mark.parametrize(
-    ("content", "wanted"),
-    [
-        pytest.param(b"", None, id="empty"),
-        pytest.param(encode(step(1)), None, id="none"),
-        pytest.param(encode(System(memory_bytes=1)), 1, id="the first line"),
-        pytest.param(encode(System(memory_bytes=1)) + encode(step(2)) * 500, 1, id="long ago"),
-        pytest.param(b"\n" + encode(System(memory_bytes=1)) + encode(System(memory_bytes=2)), 2, id="two"),
-        pytest.param(encode(System(memory_bytes=1)) + encode(System(memory_bytes=2))[:-1], 1, id="torn end"),
-        pytest.param(encode(System(memory_bytes=1)) + b'{"event":"system","t":[]}\n{}\n', 1, id="then damage"),
-    ],
-)
-def test_the_last_of_a_kind_is_found_however_long_ago_it_was(path: Path, content: bytes, wanted: int | None) -> None:
-    path.write_bytes(content)
-    found = last_of(path, System, len(content))
-    assert (found and found.memory_bytes) == wanted
-    assert last_of(path, System, 0) is None
-
-
-def test_a_missing_file_has_no_last_event(path: Path) -> None:
-    assert last_of(path, System, 100) is None
-
-
-def test_a_glance_at_no_file_sees_nothing(path: Path) -> None:
-    assert glance(path) == ([], 0)
+        assert len(events) < count / 2, "a read of a huge file comes back in between"
+        seen += steps(events)
+    assert seen == list(range(count))
 
 
 def test_threads_may_share_a_writer(path: Path) -> None:
@@ -405,24 +269,6 @@ def test_threads_may_share_a_writer(path: Path) -> None:
 
 def test_numbers_that_are_none_are_written_as_null() -> None:
     assert msgspec.json.decode(encode(Step(1, None, 1.0, None, 1)))["loss"] is None
-
-
-def test_a_glance_goes_on_where_the_last_one_ended(path: Path) -> None:
-    path.write_bytes(mixed(35))
-    first, end = glance(path)
-    with open(path, "ab") as file:
-        file.write(encode(step(90)) + encode(RunEnded("stopped")) + encode(step(91)) + encode(step(92))[:-1])
-    more, end = glance(path, end)
-    assert [type(event) for event in more] == [RunEnded, Step] and steps(more) == [91]
-    assert glance(path, end) == ([], end)
-    assert rare_and_last_step(read_all(path)) == [e for e in first if not isinstance(e, Step) or e is first[0]] + more
-
-
-def test_samples_are_found_without_reading_steps(path: Path) -> None:
-    path.write_bytes(mixed(35) + encode(Sample(3, "p", "t"))[:-1])
-    wanted = [event for event in read_all(path) if isinstance(event, Sample)]
-    assert wanted and samples_in(path, path.stat().st_size) == wanted
-    assert samples_in(path, 10) == []
 
 
 def test_a_read_takes_no_more_than_its_limit(path: Path) -> None:

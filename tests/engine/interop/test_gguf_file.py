@@ -62,9 +62,7 @@ BLOCK = [
 OUTER = ("token_embd", "position_embd", "output_norm")
 
 
-def test_llama_cpps_own_activation_is_not_said_to_differ(
-    make_run: Callable[..., Run], tmp_path: Path
-) -> None:
+def test_llama_cpps_own_activation_is_not_said_to_differ(make_run: Callable[..., Run], tmp_path: Path) -> None:
     done = export(make_run("model.activation=gelu_tanh"), "best", "gguf", tmp_path / "model.gguf")
     assert not any("tanh" in note for note in done.notes)
 

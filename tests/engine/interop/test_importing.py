@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import resource
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
+from warm_engine import answer
 
-from engine.checkpoint import load_model, load_whole
+from engine.checkpoint import load_model, load_tokenizer, load_whole
 from engine.contract.errors import UserError
 from engine.contract.events import Imported
 from engine.contract.loading import load_experiment
@@ -24,6 +25,7 @@ from engine.contract.workspace import Workspace
 from engine.data.tokenizers import Tokenizer, gpt2
 from engine.interop.exporting import export
 from engine.interop.importing import import_weights
+from engine.session import data_of, evaluate_run
 
 CPU = torch.device("cpu")
 Spelling = Callable[[str, Tensor], tuple[str, Tensor]]
@@ -192,6 +194,22 @@ def test_an_experiment_of_the_workspace_gives_heads_tokenizer_and_settings(
     assert_same(done, run)
 
 
+def test_a_tokenizer_that_comes_with_the_weights_cuts_the_data_of_an_experiment_that_has_another(
+    make_run: Callable[..., Run], tmp_path: Path, tiny: str
+) -> None:
+    run = make_run()
+    export(run, "best", "huggingface", tmp_path / "hf")
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "tiny.toml").write_text(apply_overrides(tiny, ["tokenizer.vocab_size=270"]))
+    imported = Run(Path(bring_in(tmp_path / "hf", tmp_path, name="tiny").run))
+    data = data_of(imported, imported.experiment(), lambda event: None)
+    ids = np.fromfile(data.val, data.manifest.dtype).tolist()
+    theirs = load_tokenizer(run, "best")
+    stories = theirs.decode(ids).split("<|endoftext|>")[:-1]
+    assert ids == [token for story in stories for token in [*theirs.encode(story), theirs.eot_id]]
+    assert math.isfinite(evaluate_run(imported, "best", "cpu", lambda event: None).val_loss)
+
+
 def test_tensors_that_do_not_fit_the_experiment_are_named(
     make_run: Callable[..., Run], tmp_path: Path, tiny: str
 ) -> None:
@@ -207,6 +225,18 @@ def test_tensors_that_do_not_fit_the_experiment_are_named(
     assert "wpe.weight is 16 x 32, wants 32 x 32" in told
     assert told.endswith("and 7 more")
     assert Workspace(tmp_path).list_runs("tiny") == [run]
+
+
+def test_what_no_tensor_shows_is_compared_with_what_the_file_says(
+    make_run: Callable[..., Run], tmp_path: Path, tiny: str
+) -> None:
+    export(make_run("model.n_head=4", "model.activation=gelu_tanh"), "best", "huggingface", tmp_path / "hf")
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "tiny.toml").write_text(tiny, encoding="utf-8")
+    with pytest.raises(UserError) as caught:
+        bring_in(tmp_path / "hf", tmp_path, name="tiny")
+    assert "its model.n_head is 4, wants 2" in str(caught.value)
+    assert "its model.activation is gelu_tanh, wants gelu" in str(caught.value)
 
 
 def test_missing_tensors_are_named(original: Run, tokenizer_folder: Path, tmp_path: Path) -> None:
@@ -298,14 +328,11 @@ def test_an_experiment_with_gpt2s_tokenizer_takes_no_other_vocabulary(
 
 
 def test_a_disk_that_is_too_small_leaves_no_run(original: Run, tokenizer_folder: Path, tmp_path: Path) -> None:
-    torch.save(weights_of(original, nanogpt), tmp_path / "w.pt")
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
-
-    command = [sys.executable, "-m", "engine", "import", "w.pt", "--experiment", "brought", "--set", "model.n_head=2"]
-    command += ["--tokenizer", str(tokenizer_folder)]
-    done = subprocess.run(command, cwd=tmp_path, preexec_fn=limit, capture_output=True, text=True, check=False)
+    weights = tmp_path / "w.pt"
+    torch.save(weights_of(original, nanogpt), weights)
+    command = ["import", str(weights), "--experiment", "brought", "--set", "model.n_head=2"]
+    command += ["--tokenizer", str(tokenizer_folder), "--workspace", str(tmp_path)]
+    done = answer(*command, limits={resource.RLIMIT_FSIZE: 50_000})
     assert done.returncode == 2, done.stderr
     assert "cannot be written" in done.stderr and "Traceback" not in done.stderr
     nothing_was_made(tmp_path)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import resource
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from warm_engine import answer
 
 from engine.contract.errors import UserError
 from engine.contract.run import Run
@@ -59,13 +58,9 @@ def test_what_came_to_stand_there_meanwhile_stays(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("format", ["huggingface", "nanogpt", "gguf"])
 def test_a_disk_that_is_too_small_is_told_in_words(make_run: Callable[..., Run], tmp_path: Path, format: str) -> None:
-    run = make_run()
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
-
-    command = [sys.executable, "-m", "engine", "export", str(run.path), "--format", format, "--output", "out"]
-    done = subprocess.run(command, cwd=tmp_path, preexec_fn=limit, capture_output=True, text=True, check=False)
+    out = tmp_path / "out"
+    small = {resource.RLIMIT_FSIZE: 50_000}
+    done = answer("export", str(make_run().path), "--format", format, "--output", str(out), limits=small)
     assert done.returncode == 2, done.stderr
-    assert done.stderr.startswith("out: cannot be written: ") and "Traceback" not in done.stderr
+    assert done.stderr.startswith(f"{out}: cannot be written: ") and "Traceback" not in done.stderr
     assert list(tmp_path.glob("*out*")) == list(tmp_path.glob(".out*")) == []

@@ -6,7 +6,6 @@ and widgets draw; starting, reading and computing live in modules without Textua
 
 from __future__ import annotations
 
-import gc
 import importlib
 import signal
 import subprocess
@@ -18,38 +17,34 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from textual import work
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
+from textual.driver import Driver
 from textual.message import Message
-from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
 from engine.contract.errors import UserError
 from engine.contract.run import Run
 from engine.contract.workspace import Workspace
+from slm_tui.base_app import BaseApp, show
 from slm_tui.catalog import Catalog, CatalogReader
 from slm_tui.keys import bindings, unknown_ids
-from slm_tui.screens.help import HelpScreen, commands_of
+from slm_tui.screens.chosen import CatalogScreen
+from slm_tui.screens.help import commands_of
 from slm_tui.screens.home import HomeScreen
 from slm_tui.screens.jump import JumpScreen
-from slm_tui.screens.operations import Operations
-from slm_tui.settings import load_settings, save_settings
-from slm_tui.terminals import EXPLICIT_ORDER, IMPLICIT_ORDER, app_orders
-from slm_tui.themes import THEMES
+from slm_tui.settings import load_settings
+from slm_tui.terminals import IMPLICIT_ORDER
 from slm_tui.widgets.dialogs import Dialog
 
 _LIVE_SECONDS, _IDLE_SECONDS = 1.0, 2.0  # between scans of the workspace
 
 
-class SlmTui(App[None]):
+class SlmTui(BaseApp):
     """The application."""
 
     TITLE = "slm-tui"
-    CSS_PATH = "app.tcss"
     BINDINGS = bindings("app")
     COMMAND_PALETTE_DISPLAY = "palette"
-    NOTIFICATION_TIMEOUT = 4.0  # they lie on what one reads
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide"), (150, "-very-wide")]
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall")]
 
     @dataclass
     class CatalogChanged(Message):
@@ -57,28 +52,19 @@ class SlmTui(App[None]):
 
         catalog: Catalog
 
-    def __init__(self, workspace: Workspace) -> None:
-        super().__init__()
+    def __init__(self, workspace: Workspace, driver: type[Driver] | None = None) -> None:
+        settings, self._settings_problem = load_settings()
+        super().__init__(settings, driver)
         self.workspace = workspace
-        self.catalog: Catalog | None = None  # None until the first scan
-        self.marked: dict[Run, None] = {}  # in the order of marking
-        self.settings, self._settings_problem = load_settings()
-        self.animation_level = "none"  # a key is answered at once, over a slow line too
-        self._saving = threading.Lock()
         self._wake, self._over = threading.Event(), False
         self._children: list[subprocess.Popen[bytes]] = []
 
     def on_mount(self) -> None:
-        for theme in THEMES:
-            self.register_theme(theme)
-        self.theme = self.settings.theme if self.settings.theme in self.available_themes else THEMES[0].name
-        self.set_keymap(self.settings.keys)
-        self._tell_terminal(app_orders(self.settings.bidi))
+        self.dress()
         self.push_screen(HomeScreen())
         for problem in (self._settings_problem, unknown_ids(self.settings.keys)):
             if problem:
                 self.notify(problem, severity="warning", timeout=10, markup=False)
-        self.theme_changed_signal.subscribe(self, lambda theme: self.remember(theme=theme.name))
         self.run_worker(self._scan_for_ever, thread=True, name="catalog")
 
     def on_unmount(self) -> None:
@@ -96,7 +82,7 @@ class SlmTui(App[None]):
             if catalog != self.catalog and not self._over:
                 self.post_message(self.CatalogChanged(catalog))
                 _load_charts()
-            if not self.is_headless and _terminal_is_gone():
+            if not (self.is_headless or self.is_web) and _terminal_is_gone():
                 signal.raise_signal(signal.SIGHUP)  # which a terminal that is not the controlling one does not send
             for child in self._children:
                 child.poll()  # so that an engine that has ended is not kept as a zombie
@@ -110,22 +96,9 @@ class SlmTui(App[None]):
         runs = {entry.run for entry in message.catalog.runs()}
         self.marked = {run: None for run in self.marked if run in runs}
         for screen in self.screen_stack:
-            if isinstance(screen, Operations) and screen.is_mounted:
+            if isinstance(screen, CatalogScreen) and screen.is_mounted:
                 screen.show_catalog(message.catalog)
         self.screen.refresh_bindings()
-
-    def notify(
-        self,
-        message: str,
-        *,
-        title: str = "",
-        severity: SeverityLevel = "information",
-        timeout: float | None = None,
-        markup: bool = True,
-    ) -> None:
-        """Tell something, once: what is on the screen already is not told a second time."""
-        if all(told.has_expired or told.message != message for told in self._notifications):
-            super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
 
     def look_again(self) -> None:
         """Scan the workspace at once: something was done to it here."""
@@ -140,48 +113,6 @@ class SlmTui(App[None]):
             del self.marked[run]
         else:
             self.marked[run] = None
-
-    def remember(self, **changes: object) -> None:
-        """Change settings, now and for the next time."""
-        changed = {key: value for key, value in changes.items() if getattr(self.settings, key) != value}
-        if not changed:
-            return
-        for key, value in changed.items():
-            setattr(self.settings, key, value)
-        self._save()
-
-    @work(thread=True)
-    def _save(self) -> None:
-        """In a thread, for a disk may be slow; the last one to save saves what is set by then."""
-        try:
-            with self._saving:
-                save_settings(self.settings)
-        except OSError as error:
-            self.call_from_thread(self.notify, f"settings are not kept: {error}", severity="warning", markup=False)
-
-    def action_theme(self) -> None:
-        names = sorted(self.available_themes, key=lambda name: (not name.startswith("slm-"), name))
-        self.theme = names[(names.index(self.theme) + 1) % 2 if self.theme in names[:2] else 0]
-
-    def action_flip_direction(self) -> None:
-        """Right-to-left text ordered here, or by the terminal: whichever it was not."""
-        from slm_tui.widgets.story_text import StoryText
-
-        here = not app_orders(self.settings.bidi)
-        self.remember(bidi="app" if here else "terminal")
-        self._tell_terminal(here)
-        for screen in self.screen_stack:
-            for story in screen.query(StoryText):
-                story.order(here)
-        self.notify(f"right-to-left text is ordered by {'slm-tui' if here else 'your terminal'}", markup=False)
-
-    def _tell_terminal(self, here: bool) -> None:
-        if self._driver is not None and not self.is_headless:
-            self._driver.write(EXPLICIT_ORDER if here else IMPLICIT_ORDER)
-
-    def action_help(self) -> None:
-        if not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen(self.screen))
 
     def action_jump(self) -> None:
         if self.catalog is not None and not isinstance(self.screen, Dialog):
@@ -201,10 +132,6 @@ class SlmTui(App[None]):
             while not isinstance(self.screen, HomeScreen):
                 await self.screen.dismiss(None)
             self.screen.go_to(experiment)
-
-    async def action_back(self) -> None:
-        if len(self.screen_stack) > 2:  # Textual's own blank screen, then home
-            self.pop_screen()
 
     @work
     async def action_quit(self) -> None:  # type: ignore[override]  # a worker, for it may ask
@@ -251,10 +178,8 @@ def open_dashboard(folder: Path | None = None) -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UserError("the dashboard wants a terminal; slm-tui --help names the commands that do without one")
     app = SlmTui(Workspace.at(folder))
-    gc.freeze()  # by default, Python looks through all objects a few times a second, and a key waits for that
-    gc.set_threshold(10_000, 10, 10)
     try:
-        app.run()
+        show(app)
     finally:
         sys.stdout.write(IMPLICIT_ORDER)
         sys.stdout.flush()

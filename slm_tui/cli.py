@@ -19,6 +19,7 @@ from slm_tui.commands import (
     measuring,
     plotting,
     running,
+    serving,
     stories,
     tokenizing,
 )
@@ -51,6 +52,7 @@ for name, function in (  # in the order of the help
     ("new", files.new),
     ("edit", files.edit),
     ("schema", files.schema),
+    ("serve", serving.serve),
     ("doctor", machine.doctor),
 ):
     app.command(name)(function)

@@ -153,7 +153,7 @@ KEYS: dict[str, Sequence[Key]] = {
             "v",
             "beside",
             "beside",
-            "A second writer beside the first: the marked run, or the other checkpoint.",
+            "A second writer beside the first: the other checkpoint, or the run that is marked.",
             shown=False,
         ),
     ),

@@ -2,7 +2,7 @@
 
 Most terminals draw cells in the order in which they come; some reorder lines, and join letters, by themselves. Text
 ordered twice reads backwards, so one of the two has to leave it. Nothing tells over SSH which terminal is at the
-other end, hence the setting `bidi`.
+other end, hence the setting `bidi`. It is about terminals: a web page (`slm-tui serve`) draws cells as they come.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ Bidi = Literal["auto", "app", "terminal"]
 EXPLICIT_ORDER = "\x1b[8l"  # ECMA-48 BDSM: draw cells as they come; a terminal that does not know it skips it
 IMPLICIT_ORDER = "\x1b[8h"  # what such terminals start with, and what a shell wants again
 
+_WEB_DRIVER = "textual.drivers.web_driver"  # as textual-serve tells the processes that it starts
 _FIRST_VTE_THAT_ORDERS = 5800  # 0.58, as VTE_VERSION has it
 
 
@@ -54,7 +55,9 @@ def known_terminal(environment: Mapping[str, str]) -> Terminal | None:
 
 def app_orders(bidi: Bidi, environment: Mapping[str, str] = os.environ) -> bool:
     """Whether right-to-left text is shaped and ordered here. `auto` leaves it to the terminals that always do it, and
-    does it for all others."""
+    does it for all others. For a web page it is always done, whatever terminal the server was started in."""
+    if environment.get("TEXTUAL_DRIVER", "").startswith(_WEB_DRIVER):
+        return True
     if bidi != "auto":
         return bidi == "app"
     terminal = known_terminal(environment)

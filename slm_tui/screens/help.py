@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
@@ -17,6 +18,9 @@ from slm_tui.formats import home_path
 from slm_tui.keys import KEYS, TITLES, Key, bindings, key_id
 from slm_tui.settings import settings_file
 from slm_tui.widgets.dialogs import Dialog
+
+if TYPE_CHECKING:
+    from slm_tui.base_app import BaseApp
 
 _ROOM_FOR_NAMES = 110  # columns
 
@@ -43,6 +47,7 @@ def commands_of(screen: Screen[object]) -> Iterator[tuple[Key, Callable[[], obje
 class HelpScreen(Dialog[None]):
     """A page over the screen that it explains."""
 
+    app: BaseApp
     BINDINGS = [Binding("question_mark,f1,escape,q", "dismiss", "close"), *bindings("table")]
 
     def __init__(self, explained: Screen[object]) -> None:
@@ -64,8 +69,10 @@ class HelpScreen(Dialog[None]):
             page.border_subtitle = "esc: back"
             for group in (group for group in TITLES if group in self._groups):
                 yield Static(TITLES[group], classes="help-group")
-                yield Static(_table(self._groups[group], named=self.app.size.width >= _ROOM_FOR_NAMES))
-            yield Static(Text(f"Keys are changed in [keys] of {home_path(settings_file())}", "dim"))
+                named = self.app.size.width >= _ROOM_FOR_NAMES and not self.app.is_public
+                yield Static(_table(self._groups[group], named))
+            if not self.app.is_public:
+                yield Static(Text(f"Keys are changed in [keys] of {home_path(settings_file())}", "dim"))
 
     def action_cursor_down(self) -> None:
         self.query_one("#help", VerticalScroll).scroll_down()

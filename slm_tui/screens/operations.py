@@ -11,16 +11,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from textual import work
-from textual.screen import Screen
 
 from engine.contract.errors import UserError
 from engine.contract.run import RESUMABLE, Run
 from engine.contract.run_notes import read_notes, write_notes
 from engine.contract.workspace import valid_name
 from slm_tui import launcher
-from slm_tui.catalog import LIVE, Catalog, RunEntry
-from slm_tui.formats import explained
+from slm_tui.catalog import LIVE, RunEntry
 from slm_tui.housekeeping import delete_experiment, delete_run, idle, rename_experiment
+from slm_tui.screens.chosen import CatalogScreen
 from slm_tui.widgets.dialogs import Ask, Choice
 
 if TYPE_CHECKING:
@@ -30,28 +29,18 @@ _NEEDS_FILE = frozenset({"start", "start_with", "edit", "edit_outside", "new", "
 _NEEDS_RUN = frozenset({"mark", "annotate", "stories"})
 
 
-class Operations(Screen[None]):
-    """A screen on which an experiment or a run is chosen."""
+class Operations(CatalogScreen):
+    """A screen from which something can be done to what is chosen."""
 
     app: SlmTui
-
-    @property
-    def chosen_experiment(self) -> str | None:
-        """The name of the experiment that a key acts upon."""
-        raise NotImplementedError
-
-    @property
-    def chosen_run(self) -> RunEntry | None:
-        """The run that a key acts upon."""
-        raise NotImplementedError
-
-    def show_catalog(self, catalog: Catalog) -> None:
-        """The workspace is like this now."""
-        raise NotImplementedError
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide the keys of what cannot be done to what is chosen."""
         name, entry = self.chosen_experiment, self.chosen_run
+        if action == "edit_outside" and self.app.is_web:  # there is no terminal to give to the editor
+            return False
+        if action == "copy_path" and not self.app.can_copy:
+            return False
         if action in _NEEDS_FILE:
             return name is not None and (self.app.workspace.experiments / f"{name}.toml").is_file()
         if action in _NEEDS_RUN:
@@ -283,13 +272,6 @@ class Operations(Screen[None]):
         from slm_tui.screens.compare import CompareScreen
 
         self.app.push_screen(CompareScreen(list(self.app.marked)))
-
-    # telling
-
-    def tell_problem(self, error: UserError | OSError) -> None:
-        """Show what went wrong; any thread may."""
-        words = explained(error) if isinstance(error, OSError) else str(error)
-        self.app.notify(words, severity="error", timeout=8, markup=False)
 
     @work(thread=True)
     def _in_thread(self, do: Callable[[], object], said: str, then: Callable[[], None] | None = None) -> None:

@@ -15,6 +15,7 @@ from slm_tui.charts.overlay import Source
 from slm_tui.charts.series import RunSeries
 from slm_tui.formats import one_line
 from slm_tui.keys import bindings
+from slm_tui.screens.chosen import OneRun
 from slm_tui.screens.home import MARK
 from slm_tui.screens.operations import Operations
 from slm_tui.widgets.config_view import ConfigView
@@ -27,14 +28,13 @@ from slm_tui.widgets.system_view import SystemView
 _OVERLAID = 7  # other runs at most: more lines are a tangle
 
 
-class RunScreen(Operations):
+class RunScreen(OneRun, Operations):
     """A run, live or ended."""
 
     BINDINGS = bindings("run")
 
     def __init__(self, run: Run) -> None:
-        super().__init__()
-        self.run = run
+        super().__init__(run)
         self._view = RunView(id="run-view")
         self._overlaid = False
         self._behind: list[Run] = []
@@ -70,12 +70,8 @@ class RunScreen(Operations):
         self.query_one("#heading", Static).update(heading)
 
     @property
-    def chosen_experiment(self) -> str | None:
-        return self.run.name
-
-    @property
     def chosen_run(self) -> RunEntry | None:
-        entry = self.app.catalog.find(self.run) if self.app.catalog else None
+        entry = super().chosen_run
         if entry is None or self._view.feed is None:
             return entry
         return entry.in_state(self._view.state)  # the view sees it before the next scan does

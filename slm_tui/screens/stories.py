@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.text import Text
@@ -16,10 +18,10 @@ from engine.contract.experiment import Sampling
 from engine.contract.files import replace_file
 from engine.contract.generation import CheckpointKind
 from engine.contract.run import Run
-from slm_tui.catalog import Catalog, RunEntry
+from slm_tui.catalog import Catalog
 from slm_tui.formats import count, counted, explained, shown_path
 from slm_tui.keys import bindings
-from slm_tui.screens.operations import Operations
+from slm_tui.screens.chosen import OneRun
 from slm_tui.story_book import as_file, kept_stories
 from slm_tui.text_direction import has_right_to_left
 from slm_tui.widgets.dialogs import Ask
@@ -30,17 +32,22 @@ from slm_tui.widgets.story_column import StoryColumn
 from slm_tui.widgets.story_text import StoryText
 
 _FOR_A_STORY = frozenset({"retry", "go_on", "edit_on", "copy", "save", "colours", "cursor", "sample"})
+_SLIM = 64  # columns, below which a story has no room for its settings beside it
 _NOT_WHILE_TYPING = _FOR_A_STORY | {"checkpoint", "newest", "beside", "prompt", "quit", "help", "theme"}
 
 
-class StoriesScreen(Operations):
-    """One writer, or two side by side on the same prompt and seed."""
+class StoriesScreen(OneRun):
+    """One writer, or two side by side on the same prompt and seed.
+
+    `limits` are upper bounds of settings, by name, and of the prompt's characters, as `prompt`.
+    """
 
     BINDINGS = bindings("stories")
 
-    def __init__(self, run: Run) -> None:
-        super().__init__()
-        self.run = run
+    def __init__(self, run: Run, checkpoint: CheckpointKind = "best", limits: Mapping[str, int] | None = None) -> None:
+        super().__init__(run)
+        self._checkpoint: CheckpointKind = checkpoint
+        self._limits = dict(limits or {})
         self._asked = 0
         try:
             self._sampling = run.experiment().sampling
@@ -50,10 +57,10 @@ class StoriesScreen(Operations):
     def compose(self) -> ComposeResult:
         yield Static(id="heading")
         with Horizontal(id="stories-body"):
-            yield StoryColumn(self.run, "best")
-            yield Knobs(self._sampling)
+            yield StoryColumn(self.run, self._checkpoint)
+            yield Knobs(self._sampling, self._limits)
         yield StoryText(id="prompt-as-read")
-        yield PromptArea()
+        yield PromptArea(limit=self._limits.get("prompt"))
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -62,17 +69,26 @@ class StoriesScreen(Operations):
         prompt = self.query_one(PromptArea)
         prompt.add_class("pane")
         prompt.border_title = "prompt"
-        prompt.border_subtitle = "enter: write · up: earlier ones · tab: settings"
-        try:
-            earlier = [story.prompt for story in kept_stories(self.run)]
-        except OSError as error:
-            earlier = []
-            self.notify(f"earlier stories cannot be read: {explained(error)}", severity="warning", markup=False)
+        earlier = [] if self.app.is_public else self._earlier_prompts()
         self.query_one("#prompt-as-read").can_focus = False
         prompt.remember_all([*reversed(self._sampling.prompts), *earlier])
         prompt.set_text(earlier[-1] if earlier else self._sampling.prompts[0])
         prompt.focus()
         self._show_heading()
+
+    def _earlier_prompts(self) -> list[str]:
+        try:
+            return [story.prompt for story in kept_stories(self.run)]
+        except OSError as error:
+            self.notify(f"earlier stories cannot be read: {explained(error)}", severity="warning", markup=False)
+            return []
+
+    def on_resize(self) -> None:
+        """On a telephone, the settings leave their room to the story."""
+        slim = self.size.width < _SLIM
+        self.set_class(slim, "-slim")
+        hints = ["enter: write", "up: earlier ones", *([] if slim else ["tab: settings"])]
+        self.query_one(PromptArea).border_subtitle = " · ".join(hints)
 
     def _show_heading(self) -> None:
         heading = Text.assemble((f" {self.run.name} ", "bold reverse"), f"  {self.run.id}  ", ("stories", "dim"))
@@ -81,14 +97,6 @@ class StoriesScreen(Operations):
         self.query_one("#heading", Static).update(heading)
 
     # what is chosen
-
-    @property
-    def chosen_experiment(self) -> str | None:
-        return self.run.name
-
-    @property
-    def chosen_run(self) -> RunEntry | None:
-        return self.app.catalog.find(self.run) if self.app.catalog else None
 
     def show_catalog(self, catalog: Catalog) -> None:
         """The workspace has changed: perhaps there is a better checkpoint."""
@@ -114,6 +122,8 @@ class StoriesScreen(Operations):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in _NOT_WHILE_TYPING and isinstance(self.focused, (TextArea, Input)):
+            return False
+        if action == "copy" and not self.app.can_copy:
             return False
         if action in _FOR_A_STORY:
             return self.column.story is not None
@@ -153,6 +163,10 @@ class StoriesScreen(Operations):
         if knobs.problem:
             self.notify(knobs.problem, severity="warning", markup=False)
             return
+        if len(prompt) > self._limits.get("prompt", len(prompt)):
+            most = counted(self._limits["prompt"], "character")
+            self.notify(f"a story's beginning has at most {most} here", severity="warning", markup=False)
+            return
         self._asked += 1
         request = knobs.request(prompt, self._asked, seed)
         if len(self.columns) > 1 and request.seed is None:
@@ -179,13 +193,13 @@ class StoriesScreen(Operations):
     def action_prompt(self) -> None:
         self.query_one(PromptArea).focus()
 
-    def action_leave(self) -> None:
+    async def action_leave(self) -> None:
         """Out of what is being written, then of the cursor, then of the screen."""
         writing = [column for column in self.columns if column.writes]
         for column in writing:
             column.stop()
         if not writing and not self.column.leave_cursor():
-            self.dismiss()
+            await self.app.action_back()
 
     # looking
 
@@ -247,14 +261,19 @@ class StoriesScreen(Operations):
             self.notify(f"the story {said}", severity="warning", markup=False)
             return
         run = self.column.run
-        proposed = shown_path(run.path.parents[2] / "stories" / f"{run.name}-{run.id[-4:]}-seed-{story.seed}.txt")
+        name = f"{run.name}-{run.id[-4:]}-seed-{story.seed}.txt"
+        content = as_file(run, story).encode(errors="replace")
+        if self.app.is_web:
+            self.app.deliver_text(io.StringIO(content.decode()), save_filename=name, mime_type="text/plain")
+            return
+        proposed = shown_path(run.path.parents[2] / "stories" / name)
         answer = await self.app.push_screen_wait(Ask("Save the story to", proposed, _path_problem))
         if answer is None:
             return
         path = Path(answer).expanduser()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(path, as_file(run, story).encode(errors="replace"))
+            replace_file(path, content)
         except OSError as error:
             self.tell_problem(error)
             return

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from textual import on
@@ -62,9 +63,14 @@ class Knobs(VerticalScroll, can_focus=False):
     class Turned(Message):
         """A person has confirmed a field: write with it."""
 
-    def __init__(self, sampling: Sampling) -> None:
+    def __init__(self, sampling: Sampling, limits: Mapping[str, int] | None = None) -> None:
+        """`limits`: what whole numbers may be at most, by the settings' names."""
         super().__init__(id="knobs")
-        self._sampling = sampling
+        bounded = {name: most for name, most in (limits or {}).items() if name in _TYPES}
+        self._types = _TYPES | {name: Annotated[int, msgspec.Meta(ge=1, le=most)] for name, most in bounded.items()}
+        own = {name: getattr(sampling, name) for name in bounded if hasattr(sampling, name)}
+        lower = {name: min(bounded[name], value) for name, value in own.items()}
+        self._sampling = msgspec.structs.replace(sampling, **lower)
 
     def compose(self) -> ComposeResult:
         for knob in KNOBS:
@@ -83,14 +89,14 @@ class Knobs(VerticalScroll, can_focus=False):
             try:
                 self._value(knob)
             except msgspec.ValidationError:
-                return f"{knob.label}: wants {wanted(msgspec.inspect.type_info(_TYPES[knob.name]))}"
+                return f"{knob.label}: wants {wanted(msgspec.inspect.type_info(self._types[knob.name]))}"
         return None
 
     def _value(self, knob: Knob) -> Any:
         text = self.query_one(f"#{knob.name}", Input).value.strip()
         if not text and knob.empty is not None:
             return None
-        return msgspec.convert(text, _TYPES[knob.name], strict=False)
+        return msgspec.convert(text, self._types[knob.name], strict=False)
 
     def request(self, prompt: str, number: int, seed: int | None = None) -> Generate:
         """A request with this prompt and id; `seed` goes before the field's. There is no problem with the fields."""

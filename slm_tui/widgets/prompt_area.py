@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from textual.events import Key
 from textual.message import Message
 from textual.widgets import TextArea
+from textual.widgets.text_area import Edit, EditResult
 
 
 class PromptArea(TextArea):
-    """A text of a few lines. Enter submits it; shift+enter, or ctrl+j where a terminal cannot tell, breaks the line."""
+    """A text of a few lines. Enter submits it; shift+enter, or ctrl+j where a terminal cannot tell, breaks the line.
+
+    What would make it longer than `limit` characters is left out.
+    """
 
     DEFAULT_CSS = """
     PromptArea { height: auto; min-height: 3; max-height: 8; }
@@ -23,9 +27,16 @@ class PromptArea(TextArea):
 
         text: str
 
-    def __init__(self, text: str = "", history: Sequence[str] = ()) -> None:
+    def __init__(self, text: str = "", history: Sequence[str] = (), *, limit: int | None = None) -> None:
         super().__init__(text, tab_behavior="focus", show_line_numbers=False, soft_wrap=True, id="prompt")
+        self._limit = limit
         self.remember_all(history)
+
+    def edit(self, edit: Edit) -> EditResult:
+        if self._limit is not None:
+            room = self._limit - len(self.text) + len(self.get_text_range(edit.top, edit.bottom))
+            edit = replace(edit, text=edit.text[: max(0, room)])
+        return super().edit(edit)
 
     def remember_all(self, history: Sequence[str]) -> None:
         """Earlier prompts, the latest last."""

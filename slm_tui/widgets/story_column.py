@@ -38,7 +38,7 @@ from slm_tui.text_direction import lay_out
 from slm_tui.widgets.story_text import Span, StoryText
 
 if TYPE_CHECKING:
-    from slm_tui.app import SlmTui
+    from slm_tui.base_app import BaseApp
 
 _SURPRISE = ((0.5, 0.0), (0.2, 0.2), (0.05, 0.4), (0.0, 0.65))  # probability from, and how much of the colour
 _TOKEN_CELLS = 30  # at most, of a token
@@ -72,7 +72,7 @@ class StoryColumn(Vertical):
     class Changed(Message):
         """Other keys may make sense than before."""
 
-    app: SlmTui
+    app: BaseApp
 
     def __init__(self, run: Run, checkpoint: CheckpointKind, *, is_second: bool = False) -> None:
         super().__init__(classes="pane")
@@ -241,7 +241,7 @@ class StoryColumn(Vertical):
 
     def _keep(self, sample: int) -> None:
         story = self._as_kept(sample)
-        if story is not None:
+        if story is not None and not self.app.is_public:
             try:
                 keep(self.run, story)
             except OSError as error:  # it is on the screen still, to be copied

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from support import engine
 
 from engine.contract.events import Event, EventWriter
+from engine.contract.overrides import apply_overrides
 from engine.contract.run import Run
 from engine.contract.workspace import Workspace
 
+BRIEFLY = ("train.max_steps=20", "train.warmup_steps=2", "sampling.max_new_tokens=12", 'sampling.prompts=["Once"]')
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -41,6 +45,28 @@ def new_run(workspace: Workspace, tiny: str) -> Callable[..., Run]:
         return run
 
     return make
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, tiny: str) -> Path:
+    """A workspace with a run of `tiny` that has been trained for a moment; to be copied."""
+    root = tmp_path_factory.mktemp("trained")
+    (root / "experiments").mkdir()
+    text = apply_overrides(tiny, BRIEFLY)
+    (root / "experiments" / "tiny.toml").write_text(text, encoding="utf-8")
+    run = Workspace(root).new_run("tiny")
+    run.experiment_file.write_text(text, encoding="utf-8")
+    assert engine(run) == 0
+    return root
+
+
+@pytest.fixture
+def trained_workspace(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A workspace with a run of `tiny` that can write stories, which is the current folder too."""
+    root = tmp_path / "workspace"
+    shutil.copytree(trained, root)
+    monkeypatch.chdir(root)
+    return Workspace(root)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from engine.contract.workspace import Workspace
 
-HEAVY = ("torch", "transformers", "datasets", "textual", "numpy", "tokenizers", "tiktoken", "engine.train")
+HEAVY = ("torch", "transformers", "datasets", "textual", "numpy", "tokenizers", "tiktoken", "aiohttp", "engine.train")
 PROBE = """
 import json, sys
 from slm_tui.__main__ import main
@@ -30,6 +30,7 @@ print("\\0" + json.dumps([code, sorted(sys.modules)]))
         ["--help"],
         ["--version"],
         ["run", "--help"],
+        ["serve", "--help"],
         ["list"],
         ["list", "--json"],
         ["runs"],

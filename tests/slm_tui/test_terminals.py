@@ -34,3 +34,8 @@ def test_it_is_done_here_unless_the_terminal_always_does_it(environment: dict[st
 def test_a_setting_has_the_last_word() -> None:
     assert app_orders("app", {"KONSOLE_VERSION": "230802"})
     assert not app_orders("terminal", {"VTE_VERSION": "7600"})
+
+
+def test_for_a_web_page_it_is_done_here_whatever_the_servers_terminal_does() -> None:
+    page = {"KONSOLE_VERSION": "230802", "TEXTUAL_DRIVER": "textual.drivers.web_driver:WebDriver"}
+    assert app_orders("auto", page) and app_orders("terminal", page)

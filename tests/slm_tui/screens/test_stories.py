@@ -5,16 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 import tomli
 from dashboards import app_of, dashboard, screen_text, sees, told, until
-from support import engine
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from engine.contract.overrides import apply_overrides
 from engine.contract.run import Run
 from engine.contract.workspace import Workspace
 from slm_tui.screens.home import HomeScreen
@@ -26,28 +23,10 @@ from slm_tui.widgets.prompt_area import PromptArea
 from slm_tui.widgets.story_column import StoryColumn
 from slm_tui.widgets.story_text import StoryText
 
-SETTINGS = ("train.max_steps=20", "train.warmup_steps=2", "sampling.max_new_tokens=12", 'sampling.prompts=["Once"]')
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, tiny: str) -> Path:
-    """A workspace with a run of `tiny` that has been trained for a moment; to be copied."""
-    root = tmp_path_factory.mktemp("trained")
-    (root / "experiments").mkdir()
-    text = apply_overrides(tiny, SETTINGS)
-    (root / "experiments" / "tiny.toml").write_text(text, encoding="utf-8")
-    run = Workspace(root).new_run("tiny")
-    run.experiment_file.write_text(text, encoding="utf-8")
-    assert engine(run) == 0
-    return root
-
 
 @pytest.fixture
-def workspace(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    root = tmp_path / "workspace"
-    shutil.copytree(trained, root)
-    monkeypatch.chdir(root)
-    return Workspace(root)
+def workspace(trained_workspace: Workspace) -> Workspace:
+    return trained_workspace
 
 
 @pytest.fixture

@@ -1,0 +1,43 @@
+"""The stories of one run and nothing else: what `slm-tui serve --stories RUN` shows to whoever comes.
+
+It has no palette, no way to another screen and none out of it. Nothing that a visitor does is kept: neither settings
+nor stories, which are the visitor's to take along.
+"""
+
+from __future__ import annotations
+
+from textual.binding import Binding
+from textual.driver import Driver
+
+from engine.contract.generation import CheckpointKind
+from engine.contract.run import Run
+from slm_tui.base_app import BaseApp
+from slm_tui.keys import bindings
+from slm_tui.screens.stories import StoriesScreen
+from slm_tui.settings import Settings
+
+_KEYS = ("help", "theme")  # of those that work everywhere
+_LIMITS = {  # of one visitor, for there are others: samples and their length take memory, a prompt is laid out anew
+    "max_new_tokens": 2_000,
+    "num_samples": 4,
+    "prompt": 20_000,
+}
+
+
+class StoriesApp(BaseApp, inherit_bindings=False):  # without Textual's own key to quit
+    """Type how a story begins, and read it."""
+
+    TITLE = "stories"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS = [key for key in bindings("app") if isinstance(key, Binding) and key.action in _KEYS]
+
+    is_public = True
+
+    def __init__(self, run: Run, checkpoint: CheckpointKind, theme: str, driver: type[Driver] | None = None) -> None:
+        super().__init__(Settings(theme=theme), driver)
+        self._run = run
+        self._checkpoint: CheckpointKind = checkpoint
+
+    def on_mount(self) -> None:
+        self.dress()
+        self.push_screen(StoriesScreen(self._run, self._checkpoint, _LIMITS))

@@ -1,0 +1,1 @@
+"""The dashboard, or the stories of one run, as a web page: `slm-tui serve`."""

@@ -52,6 +52,10 @@ def prepare(arguments: argparse.Namespace) -> int:
     from engine.session import prepared_event
 
     workspace, experiment, mirror = _experiment(arguments)
+    if experiment.sampling.translate is not None:
+        from engine.story_translation import download_models
+
+        download_models(experiment.sampling.translate, mirror, workspace.root, print_event)
     print_event(prepared_event(prepare_data(arguments.name, experiment, workspace, mirror, print_event)))
     return 0
 

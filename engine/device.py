@@ -6,6 +6,7 @@ python -m engine doctor
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import sys
 import time
@@ -192,3 +193,12 @@ def describe() -> dict[str, Any]:
         "mps": torch.backends.mps.is_available(),
         "num_threads": torch.get_num_threads(),
     }
+
+
+def release_memory() -> None:
+    """Give what no tensor holds any more back to the device."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    elif torch.backends.mps.is_available():
+        torch.mps.empty_cache()

@@ -8,7 +8,6 @@ serves while a training runs.
 
 from __future__ import annotations
 
-import gc
 import os
 import queue
 import secrets
@@ -46,7 +45,7 @@ from engine.contract.run import Run
 from engine.contract.workspace import mirror_folder
 from engine.data.tokenizers import Tokenizer
 from engine.decoding import lay_out, window_start
-from engine.device import FreeCores, choose_device, is_out_of_memory
+from engine.device import FreeCores, choose_device, is_out_of_memory, release_memory
 from engine.model import GPT
 from engine.quantize import quantize
 from engine.sampling import SEEDS
@@ -196,7 +195,7 @@ class Server:
     def unload(self) -> None:
         """Give back the memory of the model and the translators."""
         self._loaded = self._translator = None
-        _free()
+        release_memory()
         reply(Unloaded())
 
     def generate(self, request: Generate, job: Job) -> None:
@@ -250,7 +249,7 @@ class Server:
         note = f"{self.device} has too little free memory for this model, so the CPU writes"
         self.device = torch.device("cpu")
         self._translator = None
-        _free()
+        release_memory()
         return note
 
     def _say_loaded(self, started: float, note: str | None) -> None:
@@ -316,15 +315,6 @@ def _device(name: str, quantized: Quantize | None) -> torch.device:
     if name not in ("auto", "cpu"):
         raise UserError(f"--quantize {quantized} --device {name}: int8 is for the CPU; leave one of them out")
     return torch.device("cpu")
-
-
-def _free() -> None:
-    """Give back to the device what nothing holds any more."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    elif torch.backends.mps.is_available():
-        torch.mps.empty_cache()
 
 
 def _when(run: Run, kind: CheckpointKind) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+
 from engine.contract.errors import UserError
 from engine.contract.events import Emit, Sample, Warning
 from engine.contract.experiment import Experiment
@@ -13,18 +15,37 @@ from engine.story_translation import StoryTranslator
 from engine.writing import story
 
 
-def write_samples(model: GPT, tokenizer: Tokenizer, experiment: Experiment, run: Run, step: int, emit: Emit) -> None:
-    """Write them, with the seeds `train.seed` and up; neither training's random state nor the model's mode changes.
+class Samples:
+    """What one training writes. A story that cannot be written is a warning, and the training goes on."""
 
-    Where `[sampling.translate]` cannot be had, that is a warning: the training goes on without samples.
-    """
-    models, seed = experiment.sampling.translate, experiment.train.seed
-    where = (model.wte.weight.device, mirror_folder(), run.workspace_folder)
-    translator = StoryTranslator(models, *where) if models else None  # for now only: training wants the memory back
-    try:
-        for number, prompt in enumerate(experiment.sampling.prompts):
-            begun = translator.prompt(prompt) if translator else prompt
-            text = story(model, tokenizer, begun, experiment.sampling, seed=seed + number)
-            emit(Sample(step, prompt, translator.story(text), text) if translator else Sample(step, prompt, text))
-    except UserError as error:
-        emit(Warning(f"no samples at step {step}: {error}"))
+    def __init__(
+        self, experiment: Experiment, tokenizer: Tokenizer, run: Run, device: torch.device, emit: Emit
+    ) -> None:
+        """Find the models of `[sampling.translate]`; without them there are no samples, which is said now."""
+        self._sampling, self._seed = experiment.sampling, experiment.train.seed
+        self._tokenizer, self._emit = tokenizer, emit
+        self._prompts, self._translator = experiment.sampling.prompts, None
+        if experiment.sampling.translate is not None:
+            where = (device, mirror_folder(), run.workspace_folder)
+            try:
+                self._translator = StoryTranslator(experiment.sampling.translate, *where)
+            except UserError as error:
+                self._prompts = ()
+                emit(Warning(f"no stories will be written along the way: {error}"))
+
+    def write(self, model: GPT, step: int) -> None:
+        """Write them, with the seeds `train.seed` and up. Training's random state and the model's mode stay."""
+        try:
+            for number, prompt in enumerate(self._prompts):
+                self._emit(self._written(model, step, prompt, self._seed + number))
+        except UserError as error:
+            self._emit(Warning(f"no stories at step {step}: {error}"))
+        finally:
+            if self._translator is not None:
+                self._translator.release()  # training wants the memory back
+
+    def _written(self, model: GPT, step: int, prompt: str, seed: int) -> Sample:
+        if self._translator is None:
+            return Sample(step, prompt, story(model, self._tokenizer, prompt, self._sampling, seed))
+        text = story(model, self._tokenizer, self._translator.prompt(prompt), self._sampling, seed)
+        return Sample(step, prompt, self._translator.story(text), untranslated=text)

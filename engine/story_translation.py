@@ -7,28 +7,37 @@ from pathlib import Path
 
 import torch
 
+from engine.contract.errors import UserError
+from engine.contract.events import Emit, Warning
 from engine.contract.experiment import SampleTranslate
 from engine.data.sentences import ENDS
-from engine.data.translate import OnBatch, Translator
+from engine.data.translate import OnBatch, Translator, model_folder
+from engine.device import release_memory
 
 _STORY_BATCH = 8  # sentences; a translation can be cancelled between batches
 
 
 class StoryTranslator:
-    """The two models of `[sampling.translate]`, each loaded when it is first needed."""
+    """The two models of `[sampling.translate]`, found at once and each loaded when it is first needed."""
 
     def __init__(self, models: SampleTranslate, device: torch.device, mirror: Path | None, root: Path) -> None:
-        """`root` is the workspace, where a model that is a folder is looked for; `mirror` comes before the hub."""
-        self.models = models
-        self._where = (device, mirror, root)
-
-    def load(self) -> None:
-        """Load both models now.
+        """`root` is the workspace, where a model that is a folder is looked for; `mirror` comes before the hub.
 
         Raises:
-            UserError: one is not there, is damaged, or does not fit into memory.
+            UserError: one of the models is not there, or cannot be downloaded.
         """
-        _ = self._prompt_translator, self._story_translator
+        self.models = models
+        self._device = device
+        self._folders = {
+            key: model_folder(getattr(models, key), mirror, root, f"sampling.translate.{key}")
+            for key in ("prompt_model", "story_model")
+        }
+
+    def release(self) -> None:
+        """Give back the models' memory until they are needed again."""
+        for name in ("_prompt_translator", "_story_translator"):
+            self.__dict__.pop(name, None)
+        release_memory()
 
     def prompt(self, text: str) -> str:
         """A prompt in the model's language. Where `text` stops in the middle of a sentence, so does its translation.
@@ -50,11 +59,23 @@ class StoryTranslator:
 
     @cached_property
     def _prompt_translator(self) -> Translator:
-        return Translator.load(self.models.prompt_model, *self._where, key="sampling.translate.prompt_model")
+        return self._loaded("prompt_model")
 
     @cached_property
     def _story_translator(self) -> Translator:
-        return Translator.load(self.models.story_model, *self._where, key="sampling.translate.story_model")
+        return self._loaded("story_model")
+
+    def _loaded(self, key: str) -> Translator:
+        shown = f'sampling.translate.{key} = "{getattr(self.models, key)}"'
+        return Translator.of_folder(self._folders[key], self._device, shown)
+
+
+def download_models(models: SampleTranslate, mirror: Path | None, root: Path, emit: Emit) -> None:
+    """Have the models on this machine, for a training without a network; a warning where they cannot be had."""
+    try:
+        StoryTranslator(models, torch.device("cpu"), mirror, root)
+    except UserError as error:
+        emit(Warning(str(error)))
 
 
 def _unended(translated: str) -> str:

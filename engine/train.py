@@ -23,7 +23,7 @@ from engine.device import autocast, choose_precision, peak_flops, should_compile
 from engine.evaluate import bits_per_byte, mean_loss
 from engine.model import GPT
 from engine.optimizer import Optimizers, Schedule
-from engine.samples import write_samples
+from engine.samples import Samples
 from engine.starting_point import starting_point
 from engine.state import Progress, TrainingState
 from engine.step_log import Diverged, Rates, StepLog
@@ -53,6 +53,7 @@ def train(
     train_tokens, val_tokens = token_files(data, experiment.model.block_size, device)
     batches = TrainingBatches(train_tokens, config.batch_size, config.seed)
     val_windows = validation_windows(val_tokens, config.batch_size, config.eval_batches, config.seed)
+    samples = Samples(experiment, data.tokenizer(), run, device, emit)
     progress = Progress()
     state = TrainingState(model, optimizers, schedule, batches, progress)
     if resume:
@@ -100,7 +101,7 @@ def train(
                 early_stop = 0 < config.early_stopping <= progress.evals_since_best
             if is_due(config.sample_interval, progress.step) and not is_last:
                 log.pause()
-                write_samples(model, data.tokenizer(), experiment, run, progress.step, emit)
+                samples.write(model, progress.step)
             if is_due(config.checkpoint_interval, progress.step) and not is_last:
                 log.pause()
                 save("last")
@@ -112,7 +113,7 @@ def train(
     if progress.step < config.max_steps and not early_stop:
         return "stopped"
     best_model, best = load_model(run, "best", device)
-    write_samples(best_model, data.tokenizer(), experiment, run, best.step, emit)
+    samples.write(best_model, best.step)
     return "early_stopped" if early_stop else "finished"
 
 

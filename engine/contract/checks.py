@@ -26,6 +26,8 @@ def contradictions(table: object) -> Found:
 def _data(data: Data) -> Found:
     if data.source == "files" and not data.files:
         yield "files", 'is missing: source = "files" wants at least one path, glob or URL'
+    if data.streaming_rows is not None and data.source != "hub":
+        yield "streaming_rows", f'= {data.streaming_rows}: is for source = "hub"; leave it out, or see data.fraction'
     if data.source == "hub" and not data.dataset:
         yield "dataset", 'is missing: source = "hub" wants OWNER/NAME'
 

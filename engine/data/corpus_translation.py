@@ -8,7 +8,6 @@ one begins, so a preparation that was killed goes on from there.
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import itertools
 import json
@@ -23,15 +22,16 @@ from engine.contract.experiment import Translate
 from engine.contract.workspace import Workspace
 from engine.data.progress import Progress
 from engine.data.readers import content_hash
-from engine.data.translate import FILES, WEIGHTS, OnBatch, Translator, model_folder
+from engine.data.translate import FILES, OPTIONAL_FILES, WEIGHTS, OnBatch, Translator, model_folder
 from engine.data.translation_memory import TranslationMemory
 
+_FORMAT = 1  # goes up when the same model would be made to translate otherwise
 _KEY = "data.translate.model"
 _STORIES = 256  # whose sentences are put in order of length together; some 4,600 sentences of TinyStories
 
 
 class CorpusTranslation:
-    """How an experiment's stories are translated. The model is loaded when there is something to translate."""
+    """How an experiment's stories are translated. The model is loaded with the first of them."""
 
     def __init__(self, table: Translate, device_name: str, workspace: Workspace, mirror: Path | None) -> None:
         """Find the model, or download it. `device_name` is the experiment's `hardware.device`.
@@ -41,8 +41,9 @@ class CorpusTranslation:
         """
         self._table, self._device_name = table, device_name
         self._folder = model_folder(table.model, mirror, workspace.root, _KEY)
-        files = sorted(path for path in map(self._folder.joinpath, (*FILES, *WEIGHTS)) if path.is_file())
-        parts = [*((path.name, content_hash(path)) for path in files), table.max_length]
+        paths = map(self._folder.joinpath, (*FILES, *OPTIONAL_FILES, *WEIGHTS))
+        files = [(path.name, content_hash(path)) for path in paths if path.is_file()]
+        parts = [_FORMAT, *files, table.max_length]
         self.fingerprint = hashlib.blake2b(json.dumps(parts).encode(), digest_size=6).hexdigest()
         name = re.sub(r"[^\w.-]", "-", Path(table.model).name)
         self._memory_path = workspace.data / "translations" / f"{name}-{self.fingerprint}.sqlite"
@@ -77,11 +78,9 @@ class CorpusTranslation:
     def close(self) -> None:
         """Give back the model's memory."""
         if self.__dict__.pop("_translator", None) is not None:
-            import torch
+            from engine.device import release_memory
 
-            gc.collect()
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
+            release_memory()
 
     def _translate(self, stories: list[str], on_batch: OnBatch | None) -> list[str]:
         table = self._table

@@ -32,12 +32,13 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from engine.contract.errors import UserError
-from engine.contract.events import Emit, Prepare, Warning
+from engine.contract.events import Emit, Warning
 from engine.contract.experiment import Experiment
 from engine.contract.experiment import Tokenizer as TokenizerTable
 from engine.contract.files import replaced_directory
 from engine.contract.workspace import Workspace
 from engine.data.locate import DISK_FULL
+from engine.data.locks import locked
 from engine.data.progress import Progress
 from engine.data.sources import Source, Splits, open_source
 from engine.data.token_files import SplitManifest, remove_journal, write_tokens
@@ -156,7 +157,7 @@ class _Place:
 @contextmanager
 def _reserved(experiment: Experiment, workspace: Workspace, mirror: Path | None, emit: Emit) -> Iterator[_Place]:
     """The place of the experiment's data, for this process alone."""
-    with _write_errors_explained(workspace):
+    with write_errors_explained(workspace):
         source = open_source(experiment.data, workspace, mirror, emit)
         translation = corpus_translation(experiment, workspace, mirror)
         opened = starting_tokenizer(experiment, workspace, mirror)
@@ -166,7 +167,7 @@ def _reserved(experiment: Experiment, workspace: Workspace, mirror: Path | None,
         key = _key(source, experiment, translation, opened)
         digest = hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=6).hexdigest()
         workspace.data.mkdir(parents=True, exist_ok=True)
-        with _locked(workspace.data / f".{digest}.lock", emit):
+        with locked(workspace.data / f".{digest}.lock", "wait for another preparation of the same data", emit):
             part = workspace.data / f".{digest}.part"
             place = _Place(
                 source,
@@ -359,21 +360,8 @@ def _warnings(place: _Place, tokenizer: Tokenizer, repeated: int) -> list[str]:
 
 
 @contextmanager
-def _locked(path: Path, emit: Emit) -> Iterator[None]:
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        emit(Prepare(phase="wait for another preparation of the same data", done=0))
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
-def _write_errors_explained(workspace: Workspace) -> Iterator[None]:
+def write_errors_explained(workspace: Workspace) -> Iterator[None]:
+    """A full disk and files that may not be written, in our words."""
     try:
         yield
     except OSError as error:
@@ -383,6 +371,6 @@ def _write_errors_explained(workspace: Workspace) -> Iterator[None]:
             raise UserError(
                 f"the disk is full: the data does not fit into the {free:,.0f} MB free at {place}"
             ) from None
-        if error.errno in (errno.EACCES, errno.EROFS):
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
             raise UserError(f"{error.filename or workspace.data}: cannot be written: {error.strerror}") from None
         raise

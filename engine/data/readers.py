@@ -327,6 +327,11 @@ def missing_column(where: str, column: str, columns: list[str]) -> UserError:
     return UserError(f'{where}: no column "{column}" (data.text_column); there are {there}{hint}')
 
 
+def no_text(where: str, column: str) -> UserError:
+    """The error of a column of another type."""
+    return UserError(f'{where}: column "{column}" (data.text_column) holds no text')
+
+
 def _where_not_utf8(file: DataFile) -> str:
     """Byte and line of the first byte that is not UTF-8, found by reading the file again."""
     if file.kind == "parquet":

@@ -25,8 +25,8 @@ from engine.contract.workspace import Workspace
 from engine.data.hub import HUB_ID, dataset_splits
 from engine.data.locate import locate
 from engine.data.progress import Progress
-from engine.data.readers import KINDS, DataFile, content_hash, missing_column, without_outer_blank_lines
-from engine.data.streaming import StreamedSplits
+from engine.data.readers import KINDS, DataFile, content_hash, missing_column, no_text, without_outer_blank_lines
+from engine.data.streaming import StreamedSplit, StreamedSplits
 from engine.data.tidying import tidier
 from engine.data.tokenizers import EOT
 
@@ -59,7 +59,7 @@ class Source:
     val_rows: Rows | None  # None where the validation split is made from `rows`
     fingerprint: str
 
-    def divide(self, emit: Emit, translated: OnStories = iter) -> Splits:
+    def divide(self, emit: Emit, translated: OnStories | None = None) -> Splits:
         """Count the rows, choose the splits, and read the validation stories once.
 
         `translated` is what their stories pass through as they are read.
@@ -89,7 +89,7 @@ class Splits:
     """The stories of both splits, in the order of the source. No story stands in both."""
 
     def __init__(
-        self, train: ChosenRows, val: ChosenRows, emit: Emit, tidy: Callable[[str], str], translated: OnStories
+        self, train: ChosenRows, val: ChosenRows, emit: Emit, tidy: Callable[[str], str], translated: OnStories | None
     ) -> None:
         """Read the validation stories."""
         self._train, self._val, self._tidy, self._translated = train, val, tidy, translated
@@ -107,10 +107,20 @@ class Splits:
             raise UserError("data: the validation split holds no story; wants at least one")
 
     def validation(self) -> Iterator[str]:
-        return self._translated(self.untranslated_validation())
+        if self._translated is None:
+            return self.untranslated_validation()
+        return map(self._tidy, self._translated(self.untranslated_validation()))
 
     def train(self) -> Iterator[str]:
-        return self._translated(self.untranslated_train())
+        if self._translated is None:
+            yield from self.untranslated_train()
+            return
+        in_validation = set(map(_digest, self.validation()))  # two stories may have one translation
+        for story in map(self._tidy, self._translated(self.untranslated_train())):
+            if _digest(story) in in_validation:
+                self.repeated += 1
+            else:
+                yield story
 
     def untranslated_validation(self) -> Iterator[str]:
         return _stories(compress(*self._val), self._tidy)
@@ -195,8 +205,9 @@ class FileRows:
 class FirstRows:
     """The first rows of a table."""
 
-    def __init__(self, rows: FileRows, count: int) -> None:
-        self._rows, self._count = rows, count
+    def __init__(self, rows: FileRows, count: int, identity: str = "") -> None:
+        """`identity` says which table it is, where its files do not: a stream may come in smaller or larger ones."""
+        self._rows, self._count, self._identity = rows, count, identity
 
     def __iter__(self) -> Iterator[str]:
         return islice(self._rows, self._count)
@@ -206,9 +217,11 @@ class FirstRows:
         for count in self._rows.counts():
             yield min(count, left)
             left -= min(count, left)
+            if not left:
+                return
 
     def fingerprint(self) -> str:
-        return _hash([self._count, self._rows.fingerprint()])
+        return _hash([self._count, self._identity or self._rows.fingerprint()])
 
 
 class HubRows:
@@ -219,7 +232,7 @@ class HubRows:
         if column not in split.column_names:
             raise missing_column(f"dataset {data.dataset}", column, split.column_names)
         if getattr(split.features[column], "dtype", "") not in ("string", "large_string"):
-            raise UserError(f'dataset {data.dataset}: column "{column}" (data.text_column) holds no text')
+            raise no_text(f"dataset {data.dataset}", column)
         self._split, self._column = split.select_columns([column]), column
 
     def __iter__(self) -> Iterator[str]:
@@ -243,7 +256,7 @@ def _hub(data: Data, workspace: Workspace, mirror: Path | None, emit: Emit) -> S
         splits: Mapping[str, Any] = _splits_in_folder(folder, data)
         rows_of: Callable[[Any, Data], Rows] = _file_rows
     elif data.streaming_rows is not None:
-        splits, rows_of = StreamedSplits(data, workspace, emit), _file_rows
+        splits, rows_of = StreamedSplits(data, workspace, emit), _streamed_rows
     else:
         splits, rows_of = dataset_splits(dataset, data.config, folder, emit), HubRows
     for key, split in (("train_split", data.train_split), ("val_split", data.val_split)):
@@ -259,6 +272,10 @@ def _hub(data: Data, workspace: Workspace, mirror: Path | None, emit: Emit) -> S
 def _file_rows(files: list[DataFile], data: Data) -> FileRows | FirstRows:
     rows = FileRows(files, data)
     return rows if data.streaming_rows is None else FirstRows(rows, data.streaming_rows)
+
+
+def _streamed_rows(stream: StreamedSplit, data: Data) -> FirstRows:
+    return FirstRows(FileRows(stream.files, data), stream.wanted, stream.identity)
 
 
 def _splits_in_folder(folder: Path, data: Data) -> dict[str, list[DataFile]]:

@@ -12,8 +12,10 @@ More rows, another time, go on from there, and so does a stream that was interru
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,8 +29,9 @@ from engine.contract.experiment import Data
 from engine.contract.files import replace_file
 from engine.contract.workspace import Workspace
 from engine.data.hub import dataset_commit, dataset_errors_explained, dataset_splits
+from engine.data.locks import locked
 from engine.data.progress import Progress
-from engine.data.readers import DataFile, missing_column
+from engine.data.readers import DataFile, missing_column, no_text
 
 _PART_ROWS, _PART_CHARACTERS = 10_000, 20_000_000  # of a file, at most; an interruption loses less than one
 
@@ -41,8 +44,17 @@ class _State(msgspec.Struct):
     stream: dict[str, Any] | None = None  # `datasets`' own, where it goes on
 
 
-class StreamedSplits(Mapping[str, list[DataFile]]):
-    """The splits of a hub dataset, each as files that hold its first `data.streaming_rows` rows."""
+@dataclass(frozen=True)
+class StreamedSplit:
+    """The first rows of a split."""
+
+    files: list[DataFile]  # that hold them, and perhaps a few more in the last one
+    wanted: int  # rows
+    identity: str  # of the split, as it was when the first row was read
+
+
+class StreamedSplits(Mapping[str, StreamedSplit]):
+    """The splits of a hub dataset, each with its first `data.streaming_rows` rows."""
 
     def __init__(self, data: Data, workspace: Workspace, emit: Emit) -> None:
         self._data, self._emit = data, emit
@@ -58,21 +70,26 @@ class StreamedSplits(Mapping[str, list[DataFile]]):
     def __contains__(self, split: object) -> bool:
         return self._kept(str(split)) is not None or split in self._streams
 
-    def __getitem__(self, split: str) -> list[DataFile]:
-        """Its files; what they lack is streamed now, and without a network there is nothing to be had.
+    def __getitem__(self, split: str) -> StreamedSplit:
+        """What is not there yet is streamed now.
 
         Raises:
-            UserError: there is no such column, or the network went away.
+            UserError: there is no such column, it holds no text, or the network went away.
         """
         files = self._kept(split)
         if files is None:
             folder = self._folder_of(split)
             folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(folder / ".lock"), dataset_errors_explained(self._data.dataset or ""):
-                self._stream(split, folder, self._state(folder))
+            with locked(folder / ".lock", "wait for another one that streams the same", self._emit):
+                for half_written in folder.glob(".*.tmp"):  # by one that was killed
+                    half_written.unlink()
+                with dataset_errors_explained(self._data.dataset or ""):
+                    self._stream(split, folder, self._state(folder))
             files = self._kept(split)
             assert files is not None, "they were written just now"
-        return files
+        data = self._data
+        identity = json.dumps([data.dataset, data.config, split, data.text_column, self._commit()])
+        return StreamedSplit(files, self._wanted, identity)
 
     def _kept(self, split: str) -> list[DataFile] | None:
         """The files that hold the rows wanted; None where there are fewer."""
@@ -102,13 +119,19 @@ class StreamedSplits(Mapping[str, list[DataFile]]):
                 return state
         return _State()
 
+    def _commit(self) -> str:
+        """Of the repository; asked for once, so that all rows are of one version of it."""
+        kept = self._folder / "commit"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(self._folder / ".commit.lock"):
+            if not kept.is_file():
+                replace_file(kept, dataset_commit(self._data.dataset or "").encode())
+            return kept.read_text()
+
     @cached_property
     def _streams(self) -> Mapping[str, Any]:
-        data, kept = self._data, self._folder / "commit"
-        if not kept.is_file():
-            self._folder.mkdir(parents=True, exist_ok=True)
-            replace_file(kept, dataset_commit(data.dataset or "").encode())
-        return dataset_splits(data.dataset or "", data.config, None, self._emit, streamed_at=kept.read_text())
+        data = self._data
+        return dataset_splits(data.dataset or "", data.config, None, self._emit, streamed_at=self._commit())
 
     def _stream(self, split: str, folder: Path, state: _State) -> None:
         """Add to the files of `folder`, and to its state, what is wanted."""
@@ -120,7 +143,7 @@ class StreamedSplits(Mapping[str, list[DataFile]]):
             stream.load_state_dict(state.stream)
         progress = Progress(self._emit, f"stream {split}", self._wanted)
         progress.add(sum(state.files))
-        rows = _texts(stream, column, progress)
+        rows = self._texts(stream, progress)
         while not state.ended and (lacking := self._wanted - sum(state.files)) > 0:
             part, state.ended = _part(rows, min(lacking, _PART_ROWS))
             if part:
@@ -130,11 +153,14 @@ class StreamedSplits(Mapping[str, list[DataFile]]):
             replace_file(folder / "state.json", msgspec.json.encode(state))
         progress.finish()
 
-
-def _texts(stream: Any, column: str, progress: Progress) -> Iterator[str]:
-    for row in stream:
-        progress.add()
-        yield row[column] or ""
+    def _texts(self, stream: Any, progress: Progress) -> Iterator[str]:
+        column = self._data.text_column
+        for row in stream:
+            text = row[column]
+            if text is not None and not isinstance(text, str):
+                raise no_text(f"dataset {self._data.dataset}", column)
+            progress.add()
+            yield text or ""
 
 
 def _part(rows: Iterator[str], most: int) -> tuple[list[str], bool]:

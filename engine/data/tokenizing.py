@@ -16,7 +16,13 @@ from engine.contract.events import Emit, Piece, Tokenized
 from engine.contract.experiment import Experiment
 from engine.contract.experiment import Tokenizer as TokenizerTable
 from engine.contract.workspace import Workspace
-from engine.data.prepare import corpus_translation, open_tokenizer, starting_tokenizer, trained_tokenizer
+from engine.data.prepare import (
+    corpus_translation,
+    open_tokenizer,
+    starting_tokenizer,
+    trained_tokenizer,
+    write_errors_explained,
+)
 from engine.data.sources import open_source
 from engine.data.tokenizers import Tokenizer
 
@@ -37,6 +43,13 @@ def tokenized(
     """
     if text is not None and not text.strip():
         raise UserError("--text: is empty; wants some words")
+    with write_errors_explained(workspace):
+        return _tokenized(experiment, workspace, mirror, text, emit)
+
+
+def _tokenized(
+    experiment: Experiment, workspace: Workspace, mirror: Path | None, text: str | None, emit: Emit
+) -> Tokenized:
     tokenizer = (
         starting_tokenizer(experiment, workspace, mirror)
         or open_tokenizer(experiment.tokenizer, workspace, mirror)

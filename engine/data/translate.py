@@ -8,9 +8,9 @@ beside it in a batch. Long texts are cut at sentences, so nothing is lost at the
 from __future__ import annotations
 
 import copy
-import gc
 import json
 import logging
+import unicodedata
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -23,6 +23,7 @@ from engine.contract.errors import UserError
 from engine.data.hub import repository
 from engine.data.sentences import pieces
 from engine.data.translation_memory import TranslationMemory
+from engine.device import is_out_of_memory, release_memory
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 FILES = ("config.json", "source.spm", "target.spm", "vocab.json")
@@ -71,7 +72,7 @@ class Translator:
         try:
             loaded.to(device)
         except RuntimeError as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             raise UserError(f"{shown}: {device} has too little free memory for this model") from None
         return cls(loaded.eval(), tokenizer, shown)
@@ -117,8 +118,9 @@ class Translator:
 
         Counting takes a hundred times as long as translations that are known.
         """
-        most = len(text) + 3  # each character one, the space before it, the language and the end
-        return most if most <= limit and text.isascii() else self.count_tokens(text)
+        # each character one, in the normal form that SentencePiece has; the space before it, the language and the end
+        most = len(unicodedata.normalize("NFKC", text)) + 3
+        return most if most <= limit else self.count_tokens(text)
 
     def _translations(
         self, sentences: list[str], batch_size: int, longest: int, on_batch: OnBatch | None
@@ -146,12 +148,9 @@ class Translator:
         try:
             return self._generate(ids, longest)
         except RuntimeError as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
-        # out here the error, which holds the tensors, is gone
-        gc.collect()
-        if self._model.device.type == "cuda":
-            torch.cuda.empty_cache()
+        release_memory()  # out here the error, which holds the tensors, is gone
         return None
 
     @torch.inference_mode()
@@ -223,9 +222,10 @@ def _loaded(folder: Path, shown: str) -> tuple[Any, Any]:
             warnings.simplefilter("ignore")  # it recommends a package that it makes no use of
             tokenizer = MarianTokenizer.from_pretrained(folder, local_files_only=True)
         # weights_only refuses a pickle with code in it; no remote code, as the class is named here
-        loaded: Any = MarianMTModel.from_pretrained(
-            folder, local_files_only=True, dtype=torch.float32, weights_only=True, output_loading_info=True
-        )
+        with torch.random.fork_rng(devices=[]):  # it draws weights before it reads them: a training's dropout is after
+            loaded: Any = MarianMTModel.from_pretrained(
+                folder, local_files_only=True, dtype=torch.float32, weights_only=True, output_loading_info=True
+            )
     except Exception as error:  # noqa: BLE001  damage shows itself in as many ways as there are libraries below
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"{shown}: {folder} is damaged: {type(error).__name__}: {reason}") from None
@@ -265,10 +265,3 @@ def _greedy(model: Any) -> Any:
         bad_words_ids=[[model.config.pad_token_id]],  # Marian's models rate padding high
     )
     return generation
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    """The accelerators have a class for it, or words; the CPU has words only."""
-    return isinstance(error, torch.OutOfMemoryError) or any(
-        words in str(error) for words in ("DefaultCPUAllocator", "out of memory")
-    )

@@ -50,10 +50,10 @@ class TranslationMemory:
         return known
 
     def keep(self, translations: Mapping[str, str]) -> None:
-        """Add translations of sentences; they are on disk when this returns."""
+        """Add translations; they are on disk when this returns. Where another process was first, its own stay."""
         rows = [(_digest(sentence), translation) for sentence, translation in translations.items()]
         with self._explained(), self._connected() as database:
-            database.executemany("INSERT OR REPLACE INTO translations VALUES (?, ?)", rows)
+            database.executemany("INSERT OR IGNORE INTO translations VALUES (?, ?)", rows)
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:

@@ -41,6 +41,7 @@ from engine.session import describe
 
 _KINDS: tuple[Kind, ...] = ("best", "last")
 _GPT2_ROWS = range(GPT2_VOCAB_SIZE, 50_304 + 1)  # nanoGPT fills the vocabulary up to 50,304
+_UNNAMED = "."  # the place of a tokenizer's name until its run is made
 _EXPERIMENT = """\
 # Weights that were trained elsewhere, read from
 #     {source}
@@ -90,24 +91,23 @@ def import_weights(
     written = not file.is_file()
     its_own = tokenizer_folder or foreign.tokenizer
     if written:
-        tokenizer = _nameable(_tokenizer(foreign, rows, name, None, workspace, its_own, mirror))
+        tokenizer = _nameable(_tokenizer(foreign, rows, name, None, workspace, its_own, mirror)[0])
         text = apply_overrides(_written(foreign, shapes, tokenizer, overrides), overrides)
         experiment = parse_experiment(text, str(file))
     else:
         text = apply_overrides(read_text(file), overrides)
         experiment = parse_experiment(text, str(file))
-        tokenizer = _tokenizer(foreign, rows, name, experiment.tokenizer, workspace, its_own, mirror)
+        tokenizer, fits = _tokenizer(foreign, rows, name, experiment.tokenizer, workspace, its_own, mirror)
         _check_tokenizer(experiment.tokenizer, tokenizer, file)
-        if its_own is not None:  # the run's data are cut by it, whatever the experiment's [tokenizer] gives
+        if not fits:  # the run's data are cut by the tokenizer of its weights, whatever the experiment's [tokenizer] is
             tokenizer = _nameable(tokenizer)
-            text = apply_overrides(
-                text, [f"tokenizer.{key}={_toml(value)}" for key, value in _table(tokenizer).items()]
-            )
+            keys = ", ".join(f"{key} = {_toml(value)}" for key, value in _table(tokenizer).items())
+            text = apply_overrides(text, [f"tokenizer={{{keys}}}"])
             experiment = parse_experiment(text, str(file))
     weights, notes = fitted(foreign, tensors, experiment.model, tokenizer.vocab_size)
     info = CheckpointInfo(experiment.model, tokenizer.vocab_size, foreign.step, 0, foreign.val_loss)
     with _new_run(workspace, name) as run:
-        if experiment.tokenizer.kind == "huggingface" and (written or its_own is not None):
+        if experiment.tokenizer.name == _UNNAMED:
             kept = (run.checkpoints / "best" / "tokenizer").relative_to(workspace.root)
             text = apply_overrides(text, [f'tokenizer.name = "{kept.as_posix()}"'])
         run.log.write_text("\n".join([f"imported from {source.absolute()}", *notes, ""]), encoding="utf-8")
@@ -168,21 +168,21 @@ def _tokenizer(
     workspace: Workspace,
     its_own: Path | None,
     mirror: Path | None,
-) -> Tokenizer:
-    """The tokenizer of weights with so many rows of token embeddings.
+) -> tuple[Tokenizer, bool]:
+    """The tokenizer of weights with so many rows of token embeddings, and whether `table` gives the same.
 
     `table` is what the experiment has, if any; `its_own` is the folder of the one that comes with the weights.
     """
     if its_own is not None:
-        return read_tokenizer(its_own, mirror, workspace)
+        return read_tokenizer(its_own, mirror, workspace), False
     for run in workspace.list_runs(name):
         for kind in _KINDS:
             if (run.checkpoints / kind).is_dir() and read_info(run, kind).vocab_size == rows:
-                return load_tokenizer(run, kind)
+                return load_tokenizer(run, kind), run.experiment().tokenizer == table
     if table is not None and table.kind == "huggingface":
-        return open_tokenizer(table, mirror, workspace.root)
+        return open_tokenizer(table, mirror, workspace.root), True
     if rows in _GPT2_ROWS:
-        return gpt2(workspace.data / "downloads" / "tiktoken", mirror)
+        return gpt2(workspace.data / "downloads" / "tiktoken", mirror), table is not None and table.kind == "gpt2"
     raise UserError(
         f"{foreign.source}: its vocabulary of {rows:,} is not GPT-2's, and no run of {name} has one like it; wants "
         "--tokenizer FOLDER with a tokenizer.json, or a run's checkpoints/best/tokenizer"
@@ -237,7 +237,7 @@ def _table(tokenizer: Tokenizer) -> dict[str, Any]:
     if not isinstance(tokenizer, HuggingFaceTokenizer):
         return {"kind": "gpt2"}
     size = {"vocab_size": tokenizer.vocab_size} if tokenizer.vocab_size > 256 else {}  # what the schema allows
-    return {"kind": "huggingface", "name": ".", "end_of_text": tokenizer.end_of_text, **size}  # named with the run
+    return {"kind": "huggingface", "name": _UNNAMED, "end_of_text": tokenizer.end_of_text, **size}
 
 
 def _in_a_comment(text: object) -> str:

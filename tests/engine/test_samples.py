@@ -15,7 +15,7 @@ from engine.contract.workspace import Workspace
 from engine.data.tokenizers import BytePairTokenizer, train_byte_bpe
 from engine.data.translate import Translator
 from engine.model import GPT
-from engine.samples import write_samples
+from engine.samples import Samples
 from engine.writing import story
 
 CPU = torch.device("cpu")
@@ -54,7 +54,7 @@ def run(tmp_path: Path) -> Run:
 
 def written(model: GPT, tokenizer: BytePairTokenizer, run: Run, experiment: Experiment = EXPERIMENT) -> list[Event]:
     events: list[Event] = []
-    write_samples(model, tokenizer, experiment, run, 3, events.append)
+    Samples(experiment, tokenizer, run, CPU, events.append).write(model, 3)
     return events
 
 
@@ -71,20 +71,22 @@ def test_each_prompt_has_a_story_with_a_seed_of_its_own(model: GPT, tokenizer: B
         assert (sample.step, sample.prompt, sample.text, sample.untranslated) == (3, prompt, text, None)
 
 
-def test_training_goes_on_as_if_nothing_had_been_written(model: GPT, tokenizer: BytePairTokenizer, run: Run) -> None:
-    torch.manual_seed(1)
+@pytest.mark.parametrize("translates", [False, True])
+def test_training_goes_on_as_if_nothing_had_been_written(
+    model: GPT, tokenizer: BytePairTokenizer, run: Run, marian: Path, translates: bool
+) -> None:
+    shutil.copytree(marian, run.workspace_folder / "models")
     model.train()
-    expected = torch.rand(3, generator=torch.default_generator.manual_seed(1))
-    torch.manual_seed(1)
-    written(model, tokenizer, run)
+    state = torch.get_rng_state()
+    assert written(model, tokenizer, run, translating("models/ar-en", "models/en-ar") if translates else EXPERIMENT)
     assert model.training
-    assert torch.equal(torch.rand(3), expected)
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_prompts_and_stories_are_translated_where_the_experiment_says_so(
     model: GPT, tokenizer: BytePairTokenizer, run: Run, marian: Path
 ) -> None:
-    shutil.copytree(marian, run.path.parents[2] / "models")
+    shutil.copytree(marian, run.workspace_folder / "models")
     samples = written(model, tokenizer, run, translating("models/ar-en", "models/en-ar"))
     prompts = Translator.load(str(marian / "ar-en"), CPU, None).translate(EXPERIMENT.sampling.prompts)
     back = Translator.load(str(marian / "en-ar"), CPU, None)
@@ -100,4 +102,11 @@ def test_without_the_models_that_translate_there_is_a_warning_and_no_sample(
 ) -> None:
     (event,) = written(model, tokenizer, run, translating("./none", "./none"))
     assert isinstance(event, Warning)
-    assert event.message.startswith('no samples at step 3: sampling.translate.prompt_model = "./none": no such folder')
+    assert 'sampling.translate.prompt_model = "./none": no such folder' in event.message
+
+
+def test_a_model_that_has_lost_itself_is_a_warning(tokenizer: BytePairTokenizer, run: Run) -> None:
+    broken = GPT(EXPERIMENT.model, tokenizer.vocab_size)
+    torch.nn.init.constant_(broken.ln_f.weight, float("nan"))
+    (event,) = written(broken, tokenizer, run)
+    assert isinstance(event, Warning) and "step 3" in event.message and "not a number" in event.message

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,10 @@ import torch
 from tiny_marian import save_tiny_marian
 
 from engine.contract.errors import UserError
+from engine.contract.events import Event, Warning
 from engine.contract.experiment import SampleTranslate
 from engine.data.translate import Translator
-from engine.story_translation import StoryTranslator, _unended
+from engine.story_translation import StoryTranslator, _unended, download_models
 
 CPU = torch.device("cpu")
 MODELS = SampleTranslate(prompt_model="models/there", story_model="models/back")
@@ -25,7 +27,6 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_prompt_and_story_are_translated_each_by_its_model(workspace: Path) -> None:
     translator = StoryTranslator(MODELS, CPU, None, workspace)
-    translator.load()
     there, back = (Translator.load(f"models/{name}", CPU, None, workspace) for name in ("there", "back"))
     story = "Rosie loved to jump.\n\nShe did."
     assert translator.story(story) == back.translate([story])[0]
@@ -69,7 +70,20 @@ def test_a_story_can_be_cancelled_between_its_sentences(workspace: Path) -> None
 
 
 def test_a_model_that_is_not_there_is_told_by_its_key(workspace: Path, tmp_path: Path) -> None:
-    translator = StoryTranslator(SampleTranslate("models/there", "./nowhere"), CPU, tmp_path, workspace)
-    assert isinstance(translator.prompt("jump"), str), "the other model is not needed for this"
+    models = SampleTranslate("models/there", "./nowhere")
     with pytest.raises(UserError, match=r'^sampling\.translate\.story_model = "\./nowhere": no such folder'):
-        translator.load()
+        StoryTranslator(models, CPU, tmp_path, workspace)
+    told: list[Event] = []
+    download_models(models, tmp_path, workspace, told.append)
+    download_models(MODELS, tmp_path, workspace, told.append)
+    (warning,) = told
+    assert isinstance(warning, Warning) and "./nowhere" in warning.message
+
+
+def test_memory_is_given_back_until_the_models_are_needed_again(workspace: Path) -> None:
+    translator = StoryTranslator(MODELS, CPU, None, workspace)
+    first = translator.prompt("Rosie loved to jump.")
+    model = weakref.ref(translator._prompt_translator)
+    translator.release()
+    assert model() is None
+    assert translator.prompt("Rosie loved to jump.") == first

@@ -22,7 +22,7 @@ notes = '''
 several
 lines'''
 [data]
-source = "files"
+source = "hub"
 language = "arabic"
 stories = 7
 dataset = "owner/name"

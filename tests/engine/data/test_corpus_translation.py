@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from engine.contract.events import Event, Prepare
 from engine.contract.experiment import Data, Experiment, Hardware, Model, Tokenizer, Train, Translate
 from engine.contract.workspace import Workspace
 from engine.data import corpus_translation
+from engine.data.corpus_translation import CorpusTranslation
 from engine.data.prepare import PreparedData, prepare
 from engine.data.sources import open_source
 from engine.data.tokenizing import tokenized
@@ -90,8 +92,11 @@ def test_the_prepared_data_are_the_translations_of_both_splits(workspace: Worksp
     data = prepared(workspace)
     train, val = untranslated_splits(workspace)
     assert len(train) == 18 and len(val) == 6
-    assert stories_in(data, data.train) == translator(workspace).translate(train)
-    assert stories_in(data, data.val) == translator(workspace).translate(val)
+    translated = translator(workspace).translate(val)
+    assert stories_in(data, data.val) == translated
+    assert stories_in(data, data.train) == [
+        story for story in translator(workspace).translate(train) if story not in translated
+    ]
     assert data.manifest.val.bytes == sum(len(story.encode()) for story in translator(workspace).translate(val))
 
 
@@ -99,8 +104,11 @@ def test_the_first_part_of_each_split_is_translated_and_the_rest_left_out(worksp
     data = prepared(workspace, experiment(fraction=0.3))
     train, val = untranslated_splits(workspace, fraction=0.3)
     assert len(train) == 6 and len(val) == 2
-    assert stories_in(data, data.train) == translator(workspace).translate(train)
-    assert stories_in(data, data.val) == translator(workspace).translate(val)
+    translated = translator(workspace).translate(val)
+    assert stories_in(data, data.val) == translated
+    assert stories_in(data, data.train) == [
+        story for story in translator(workspace).translate(train) if story not in translated
+    ]
 
 
 def test_what_was_translated_once_is_not_translated_again(
@@ -122,9 +130,45 @@ def test_another_model_or_length_is_other_data_and_another_batch_size_is_not(wor
     first = prepared(workspace).directory
     assert prepared(workspace, experiment(batch_size=3)).directory == first
     assert prepared(workspace, experiment(max_length=20)).directory != first
-    vocabulary = workspace.root / "tiny" / "vocab.json"
-    vocabulary.write_text(vocabulary.read_text().replace("{", "{ "))
-    assert prepared(workspace).directory != first
+
+
+@pytest.mark.parametrize("name", ["vocab.json", "model.safetensors", "tokenizer_config.json", "generation_config.json"])
+def test_whatever_file_of_the_model_changes_so_do_the_data_and_the_memory(workspace: Workspace, name: str) -> None:
+    """Weights and vocabulary, but also the target language and the settings of generation."""
+    first = CorpusTranslation(Translate("tiny"), "cpu", workspace, None)
+    path = workspace.root / "tiny" / name
+    path.write_bytes(path.read_bytes() + b" ")
+    second = CorpusTranslation(Translate("tiny"), "cpu", workspace, None)
+    assert first.key != second.key
+    assert first._memory_path != second._memory_path
+
+
+def test_closing_gives_the_models_memory_back(workspace: Workspace) -> None:
+    translation = CorpusTranslation(Translate("tiny"), "cpu", workspace, None)
+    first = list(translation.translated(["Tom slept."]))
+    model = weakref.ref(translation._translator)
+    translation.close()
+    assert model() is None
+    assert list(translation.translated(["Tom slept."])) == first
+
+
+def test_stories_with_one_translation_stand_in_one_split(workspace: Workspace) -> None:
+    """Signs that the model does not know are nothing to it."""
+    twins = [f"Tom saw {count} cats{mark}" for count in range(6) for mark in (".", "\u2603.", "\u2604.", "\u2605.")]
+    (workspace.root / "a.txt").write_text("<|endoftext|>".join(twins), encoding="utf-8")
+    data = prepared(workspace)
+    train, val = stories_in(data, data.train), stories_in(data, data.val)
+    assert len(set(train)) + len(set(val)) < len(twins), "the model takes the twins for one"
+    assert not set(train) & set(val)
+    assert any("the validation split holds the same" in warning for warning in data.manifest.warnings)
+
+
+def test_translations_are_in_the_normal_form_that_the_experiment_wants(workspace: Workspace) -> None:
+    data = msgspec.structs.replace(experiment().data, normalization="NFC")
+    splits = open_source(data, workspace, None, lambda event: None).divide(
+        lambda event: None, lambda stories: (f"{story} e\u0301" for story in stories)
+    )
+    assert all(story.endswith("\u00e9") for story in (*splits.train(), *splits.validation()))
 
 
 def test_batches_hold_sentences_alike_in_length(workspace: Workspace, sentences_translated: list[list[int]]) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 from hub_server import address, hub_server
 
@@ -33,7 +37,7 @@ from engine.data.sources import open_source
 
 time.sleep = lambda seconds: None  # between attempts to reach a hub that is gone
 config.STREAMING_READ_MAX_RETRIES = config.STREAMING_OPEN_MAX_RETRIES = 1
-streaming._PART_ROWS = 25
+streaming._PART_ROWS, streaming._PART_CHARACTERS = 25, 1_500
 answers = []
 for keys in json.loads(sys.argv[1]):
     streamed = []
@@ -135,6 +139,62 @@ def test_what_is_damaged_is_streamed_anew(streamed: Path, damaged: str) -> None:
     assert again[3][0] == ["stream train", 0, 60]
 
 
+def test_parquet_files_are_gone_on_with_in_the_middle_of_a_row_group(tmp_path: Path) -> None:
+    rows = [f"s{number}" for number in range(333)]
+
+    def parquet(begin: int, end: int, row_group: int) -> bytes:
+        file = io.BytesIO()
+        table = pyarrow.table({"text": rows[begin:end], "id": list(range(begin, end))})
+        pyarrow.parquet.write_table(table, file, row_group_size=row_group)
+        return file.getvalue()
+
+    files = {"README.md": b"#", "train-00000-of-00002.parquet": parquet(0, 130, 40)}
+    files |= {"train-00001-of-00002.parquet": parquet(130, 333, 7), "test-00000-of-00001.parquet": parquet(0, 2, 9)}
+    wanted = (7, 50, 131, 200, 333)
+    with hub_server(files) as server:
+        answers = ask(tmp_path, address(server), *({"streaming_rows": count, "val_split": "test"} for count in wanted))
+    for count, answer in zip(wanted, answers, strict=True):
+        assert answer[1] == rows[2:count]  # the first two are validation rows too
+
+
+def test_all_rows_are_of_the_version_that_the_first_was_of(streamed: Path) -> None:
+    (streamed / "data/downloads/streamed/owner/name/default/commit").write_text("f" * 40)
+    with hub_server(FILES) as server:
+        asked: list[str] = []
+        server.RequestHandlerClass.log_message = lambda self, *_: asked.append(self.path)  # type: ignore[attr-defined]
+        ask(streamed, address(server), {"streaming_rows": 90})
+    assert any("f" * 40 in path for path in asked)
+    assert not any("/resolve/main/" in path or "/tree/main" in path for path in asked)
+
+
+def test_where_the_rows_were_cut_into_files_makes_no_other_data(tmp_path: Path) -> None:
+    with hub_server(FILES) as server:
+        counts = ({"streaming_rows": 30}, {"streaming_rows": 70})
+        *_, more = ask(tmp_path / "more", address(server), *counts)
+        (once,) = ask(tmp_path / "once", address(server), counts[1])
+    assert files_in(tmp_path / "more") != files_in(tmp_path / "once")
+    assert more[:3] == once[:3]
+
+
+def test_a_part_ends_where_its_texts_are_many(tmp_path: Path) -> None:
+    long = {
+        **FILES,
+        "train-00000-of-00002.jsonl": b"".join(b'{"text": "%d%s", "id": 1}\n' % (n, b"x" * 400) for n in range(9)),
+    }
+    with hub_server(long) as server:
+        (answer,) = ask(tmp_path, address(server), {"streaming_rows": 9})
+    assert len(answer[1]) == 9
+    assert len(files_in(tmp_path)) == 3
+
+
+def test_two_at_once_stream_each_row_once(tmp_path: Path) -> None:
+    with hub_server(FILES) as server, ThreadPoolExecutor() as pool:
+        both = list(pool.map(lambda _: ask(tmp_path, address(server), {"streaming_rows": 100}), range(2)))
+    assert [answer[1] for (answer,) in both] == [TRAIN, TRAIN]
+    streamed = [any(phase == "stream train" for phase, *_ in answer[3]) for (answer,) in both]
+    assert sorted(streamed) == [False, True]
+
+
 def test_a_split_is_made_of_the_rows_that_were_streamed(tmp_path: Path) -> None:
     with hub_server(FILES) as server:
         (made,) = ask(tmp_path, address(server), {"streaming_rows": 50, "val_split": "", "val_fraction": 0.2})
@@ -143,11 +203,12 @@ def test_a_split_is_made_of_the_rows_that_were_streamed(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_is_said_with_what_there_is(tmp_path: Path) -> None:
-    cases = [{"val_split": "dev"}, {"text_column": "Text"}, {"config": "other"}, {"dataset": "owner/nmae"}]
-    cases.append({"dataset": "owner/gated"})
+    cases = [{"val_split": "dev"}, {"text_column": "Text"}, {"text_column": "id"}, {"config": "other"}]
+    cases += [{"dataset": "owner/nmae"}, {"dataset": "owner/gated"}]
     with hub_server(FILES) as server:
         answers = ask(tmp_path, address(server), *({"streaming_rows": 5, **case} for case in cases))
-    no_split, no_column, no_config, misspelt, gated = answers
+    no_split, no_column, no_text, no_config, misspelt, gated = answers
+    assert no_text == 'dataset owner/name: column "id" (data.text_column) holds no text'
     assert "no such split; there are train, validation" in no_split
     assert 'no column "Text" (data.text_column); there are' in no_column and 'did you mean "text"?' in no_column
     assert "other" in no_config

@@ -304,3 +304,12 @@ def test_without_a_network_it_is_said_where_the_model_was_looked_for(hub: Thread
 def test_a_generation_process_loads_transformers_only_when_it_translates() -> None:
     code = "import sys, engine.generate, engine.story_translation; print('transformers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+@pytest.mark.parametrize("unit", ["a", "jump ", "سلمى ", "ﷺ", "\u0301", "½", "\ufb03"])
+def test_short_texts_are_not_counted_where_they_fit_whatever_they_are(translator: Translator, unit: str) -> None:
+    """The bound is one: signs that SentencePiece's normal form makes longer count as what they become."""
+    for length in range(1, 40):
+        text = unit * length
+        for limit in (16, 32):
+            assert (translator._tokens_at_most(limit, text) <= limit) <= (translator.count_tokens(text) <= limit)

@@ -20,11 +20,11 @@ def test_what_was_kept_is_recalled_later_and_nothing_else(tmp_path: Path) -> Non
     }
 
 
-def test_a_later_translation_takes_the_place_of_the_earlier(tmp_path: Path) -> None:
+def test_the_first_translation_stays_for_all_who_read_it(tmp_path: Path) -> None:
     memory = TranslationMemory(tmp_path / "m.sqlite")
     memory.keep({"A cat.": "قط."})
     memory.keep({"A cat.": "قطة."})
-    assert memory.recall(["A cat."]) == {"A cat.": "قطة."}
+    assert memory.recall(["A cat."]) == {"A cat.": "قط."}
 
 
 def test_more_sentences_than_a_query_takes_are_recalled(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from warm_engine import answer
 from engine.checkpoint import load_model, load_tokenizer, load_whole
 from engine.contract.errors import UserError
 from engine.contract.events import Imported
+from engine.contract.experiment import Tokenizer as TokenizerTable
 from engine.contract.loading import load_experiment
 from engine.contract.overrides import apply_overrides
 from engine.contract.run import Run
@@ -208,6 +209,31 @@ def test_a_tokenizer_that_comes_with_the_weights_cuts_the_data_of_an_experiment_
     stories = theirs.decode(ids).split("<|endoftext|>")[:-1]
     assert ids == [token for story in stories for token in [*theirs.encode(story), theirs.eot_id]]
     assert math.isfinite(evaluate_run(imported, "best", "cpu", lambda event: None).val_loss)
+
+
+def test_a_tokenizer_found_in_a_run_of_another_one_is_kept_with_the_new_run(
+    make_run: Callable[..., Run], tmp_path: Path, tiny: str
+) -> None:
+    run = make_run()
+    torch.save(weights_of(run, nanogpt), tmp_path / "w.pt")
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "tiny.toml").write_text(apply_overrides(tiny, ["tokenizer.vocab_size=270"]))
+    imported = Run(Path(bring_in(tmp_path / "w.pt", tmp_path, name="tiny").run))  # it is the run's of before
+    again = Run(Path(bring_in(tmp_path / "w.pt", tmp_path, name="tiny").run))  # and this one's too
+    for each in (imported, again):
+        assert each.experiment().tokenizer.kind == "huggingface"
+        assert math.isfinite(evaluate_run(each, "best", "cpu", lambda event: None).val_loss)
+
+
+def test_gpt2s_tokenizer_takes_the_place_of_another_table_whole(
+    make_run: Callable[..., Run], tmp_path: Path, mirror: Path, tiny: str
+) -> None:
+    run = make_run(tokenizer=gpt2(tmp_path / "cache", mirror))
+    torch.save(weights_of(run, nanogpt), tmp_path / "w.pt")
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "other.toml").write_text(tiny)
+    done = bring_in(tmp_path / "w.pt", tmp_path, name="other", tokenizer=run.checkpoints / "best" / "tokenizer")
+    assert Run(Path(done.run)).experiment().tokenizer == TokenizerTable("gpt2")
 
 
 def test_tensors_that_do_not_fit_the_experiment_are_named(

@@ -66,8 +66,16 @@ def save_checkpoint(run: Run, kind: Kind, state: TrainingState, model: Model, da
 
 def write_model(directory: Path, weights: dict[str, Tensor], info: CheckpointInfo) -> None:
     """Write a checkpoint's weights and what they are into `directory`."""
-    save_file(weights, directory / "model.safetensors")
+    save_weights(weights, directory / "model.safetensors")
     (directory / "config.json").write_bytes(msgspec.json.format(msgspec.json.encode(info)))
+
+
+def save_weights(weights: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write a safetensors file for those to read who may read other new files: by itself it is its owner's alone."""
+    path.touch()
+    mode = path.stat().st_mode
+    save_file(weights, path, metadata)
+    path.chmod(mode)
 
 
 class NoCheckpoint(UserError):

@@ -135,7 +135,10 @@ def data_of(run: Run, experiment: Experiment, emit: Emit) -> PreparedData:
 def prepared_event(data: PreparedData) -> Prepared:
     """What the events say of prepared data."""
     manifest = data.manifest
-    return Prepared(str(data.directory), manifest.vocab_size, manifest.train.tokens, manifest.val.tokens, data.cached)
+    train, val = manifest.train, manifest.val
+    return Prepared(
+        str(data.directory), manifest.vocab_size, train.tokens, val.tokens, data.cached, train.stories, val.stories
+    )
 
 
 def evaluate_run(run: Run, kind: Literal["best", "last"], device_name: str, emit: Emit) -> Evaluated:

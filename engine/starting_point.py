@@ -57,11 +57,13 @@ class StartingPoint:
         Raises:
             UserError: they cannot be read, or are of a model of another shape: says which tensors do not fit.
         """
-        from engine.interop.fitting import fitted, our_names
+        from engine.interop.fitting import fitted, inferred, our_names
 
-        foreign = self._weights()
         try:
-            return fitted(foreign, our_names(foreign), model, vocab_size)[0]
+            foreign = self._weights()
+            tensors = our_names(foreign)
+            inferred(foreign, tensors)  # which says it where they are of another architecture
+            return fitted(foreign, tensors, model, vocab_size)[0]
         except UserError as error:
             raise UserError(f'train.init_from = "{self.name}": {error}') from None
 

@@ -125,8 +125,13 @@ def _engine(arguments: Sequence[str], mirror: Path | None = None) -> Iterator[su
         if status == 2:
             raise UserError(words)
         if status:
-            raise EngineFailed("\n".join(words.splitlines()[-12:]) or f"exit status {status}")
+            raise EngineFailed("\n".join(words.splitlines()[-12:]) or _ended(status))
 
 
 def _stdout(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
     return iter(cast(IO[bytes], process.stdout).readline, b"")
+
+
+def _ended(status: int) -> str:
+    """What to say of an engine that said nothing."""
+    return f"the engine was ended from outside (signal {-status})" if status < 0 else f"exit status {status}"

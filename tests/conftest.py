@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,12 @@ num_threads = 1
 prompts = ["Once"]
 max_new_tokens = 8
 """
+
+
+def pytest_configure() -> None:
+    """Started in the background, or by nohup, this process ignores signals, and so would all that the tests start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_finish() -> None:

@@ -66,6 +66,8 @@ class Prepared(Event):
     train_tokens: Int64
     val_tokens: Int64
     cached: bool
+    train_stories: Int64 = 0  # 0 where an older version wrote this
+    val_stories: Int64 = 0
 
 
 class Step(Event):

@@ -153,7 +153,7 @@ def _read_jsonl(file: DataFile, column: str, _: str) -> Iterator[str]:
             if line.isspace():
                 continue
             try:
-                entry = json.loads(line)
+                entry = json.loads(line.rstrip())
             except json.JSONDecodeError as error:
                 raise UserError(f"{file.name}: line {number} is not JSON: {error.msg} (column {error.colno})") from None
             yield _text_of(entry, column, file, f"line {number}")

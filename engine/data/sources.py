@@ -293,6 +293,12 @@ def _splits_in_folder(folder: Path, data: Data) -> dict[str, list[DataFile]]:
                 splits.setdefault(_split_named(path, data), []).append(DataFile.of(path))
             if splits:
                 return splits
+    if data.config is not None and not any(place.is_dir() for place in places):
+        there = sorted(path.name for path in (*folder.glob("*/"), *folder.glob("data/*/")) if path.name != "data")
+        raise UserError(
+            f'data.config = "{data.config}": dataset {data.dataset} has no such configuration in {folder}; '
+            f"there are {', '.join(there) or 'none'}"
+        )
     return {}
 
 

@@ -60,10 +60,11 @@ def _weights(run: Run, kind: Kind, format: Format, output: Path) -> Exported:
             card = model_card(run, experiment, model, info, tokenizer)
             write_folder(folder, model, info, tokenizer, experiment.sampling, card)
     elif format == "nanogpt":
-        from engine.interop.nanogpt import write_checkpoint
+        from engine.interop import nanogpt
 
         with new_file(output) as file:
-            write_checkpoint(file, model, info)
+            nanogpt.write_checkpoint(file, model, info)
+        notes = nanogpt.caveats(tokenizer)
     else:
         from engine.interop.gguf_file import caveats, write_gguf
 

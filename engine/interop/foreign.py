@@ -57,6 +57,8 @@ def read_foreign(path: Path) -> Foreign:
         return _folder(path, path)
     if not path.is_file():
         raise UserError(f"{path}: does not exist; wants a file of weights or a Hugging Face folder")
+    if path.suffix == ".gguf":
+        raise UserError(f"{path}: GGUF is written, not read; wants the Hugging Face folder or the checkpoint behind it")
     if path.suffix == ".safetensors":
         if (path.parent / "config.json").is_file():
             return _folder(path, path.parent, [path])

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
-from engine.checkpoint import CheckpointInfo
+from engine.checkpoint import CheckpointInfo, save_weights
 from engine.contract.experiment import Sampling
 from engine.data.tokenizers import Tokenizer
 from engine.interop.vocabulary import end_of_text, tokenizer_json
@@ -40,7 +39,7 @@ def write_folder(
     _write_json(
         folder / "generation_config.json", _generation_config(sampling, tokenizer.eot_id, info.model.block_size)
     )
-    save_file(weights_of(model), folder / "model.safetensors", metadata={"format": "pt"})
+    save_weights(weights_of(model), folder / "model.safetensors", metadata={"format": "pt"})
     (folder / "tokenizer.json").write_text(tokenizer_json(tokenizer), encoding="utf-8")
     _write_json(folder / "tokenizer_config.json", _tokenizer_config(end_of_text(tokenizer), info.model.block_size))
     (folder / "README.md").write_text(card, encoding="utf-8")

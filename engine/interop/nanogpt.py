@@ -12,6 +12,7 @@ import torch
 
 from engine.checkpoint import CheckpointInfo
 from engine.contract.errors import UserError
+from engine.data.tokenizers import BytePairTokenizer, Tokenizer
 from engine.model import GPT
 
 
@@ -48,6 +49,16 @@ def checkpoint_of(model: GPT, info: CheckpointInfo) -> dict[str, Any]:
         "best_val_loss": info.val_loss,
         "config": {},
     }
+
+
+def caveats(tokenizer: Tokenizer) -> list[str]:
+    """What nanoGPT does not find in the file."""
+    if isinstance(tokenizer, BytePairTokenizer) and tokenizer.config.kind == "gpt2":
+        return []
+    return [
+        "nanoGPT's sample.py takes every vocabulary for GPT-2's; this one is another, in the run's "
+        "checkpoints/best/tokenizer, which slm-tui import wants by --tokenizer"
+    ]
 
 
 def write_checkpoint(path: Path, model: GPT, info: CheckpointInfo) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -57,9 +57,12 @@ def _beside(path: Path) -> Iterator[Path]:
         check_free(path)
         temporary.rename(path)
     except (OSError, SafetensorError) as error:
-        raise UserError(f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
+        # a library that writes for us has words of its own for a full disk
+        reason = getattr(error, "strerror", None) or f"{error}; is the disk full?"
+        raise UserError(f"{path}: cannot be written: {reason}") from None
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)
         else:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # where nothing can be written, nothing is to be removed
+                temporary.unlink()

@@ -131,7 +131,8 @@ def import_(
     for note in answer.notes:
         say(f"  {note}")
     if answer.written:
-        say(f"  {shown_path(Path(answer.file))} was written; its [data] is yours to change")
+        say(f"  {shown_path(Path(answer.file))} was written; its [data] is the built-in corpus:")
+        say("  evaluate means something once it names texts that the model was not trained on")
     say(f'  slm-tui generate {run.id} --prompt "…" lets it write')
 
 

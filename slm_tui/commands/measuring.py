@@ -52,7 +52,8 @@ def prepare(
     how = "was prepared already" if prepared.cached else "prepared"
     print(f"{name} {how}: {shown_path(Path(prepared.directory))}")
     print(
-        f"  {count(prepared.train_tokens)} training tokens, {count(prepared.val_tokens)} validation tokens, "
+        f"  to train on: {count(prepared.train_tokens)} tokens of {count(prepared.train_stories)} stories; "
+        f"to validate on: {count(prepared.val_tokens)} of {count(prepared.val_stories)}; "
         f"a vocabulary of {count(prepared.vocab_size)}"
     )
 

@@ -63,7 +63,7 @@ def serve(
             raise UserError(f"{way}: {_danger(page)}; --expose says that you want that")
 
         def announce() -> None:
-            if expose:
+            if expose and (public or not is_loopback(address[0])):
                 say(f"Careful: {_danger(page)}. There is no password, and by itself no encryption.")
             print(f"{page.title}: {public or _url(address)}", flush=True)
             say("Ctrl+C ends it.")

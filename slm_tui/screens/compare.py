@@ -19,6 +19,7 @@ from slm_tui.charts.palette import letter
 from slm_tui.charts.series import METRICS, RunSeries
 from slm_tui.compare import Comparison, compare, difference_columns, result_columns
 from slm_tui.feed import Feed
+from slm_tui.formats import counted
 from slm_tui.keys import bindings
 from slm_tui.reference import ReferenceTable, reference_columns, reference_notes, reference_table
 from slm_tui.screens.operations import Operations
@@ -92,7 +93,7 @@ class CompareScreen(Operations):
 
     def _show_runs(self) -> None:
         self.query_one(_Feeds).follow(self._runs)
-        heading = Text.assemble((" compare ", "bold reverse"), f"  {len(self._runs)} runs")
+        heading = Text.assemble((" compare ", "bold reverse"), f"  {counted(len(self._runs), 'run')}")
         self.query_one("#heading", Static).update(heading)
         self._stale = True
         self._compare(list(self._runs))

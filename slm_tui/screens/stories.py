@@ -73,6 +73,7 @@ class StoriesScreen(OneRun):
         self.query_one("#prompt-as-read").can_focus = False
         prompt.remember_all([*reversed(self._sampling.prompts), *earlier])
         prompt.set_text(earlier[-1] if earlier else self._sampling.prompts[0])
+        prompt.select_all()  # typing takes its place, enter takes it as it is
         prompt.focus()
         self._show_heading()
 

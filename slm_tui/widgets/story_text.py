@@ -60,6 +60,11 @@ class StoryText(ScrollView, can_focus=True):
         self._plain: Style | None = None  # kept, for it takes longer to find than to draw a line
 
     @property
+    def _width(self) -> int:
+        """Cells of a line: the scroll bar takes one beside them, whether it is there or not."""
+        return self.scrollable_content_region.width
+
+    @property
     def text(self) -> str:
         """All of it, in logical order: what to copy and to save."""
         return self._text
@@ -148,7 +153,7 @@ class StoryText(ScrollView, can_focus=True):
         self.order(app_orders(settings.bidi))
 
     def on_resize(self, event: events.Resize) -> None:
-        if self._laid is None or self._laid.width != self.size.width:
+        if self._laid is None or self._laid.width != self._width:
             self._lay_out()
         else:
             self._fit()
@@ -159,10 +164,10 @@ class StoryText(ScrollView, can_focus=True):
 
     def _lay_out(self) -> None:
         """Lay out everything, and stay at the line that is read."""
-        if not self.size.width:
+        if not self._width:
             return
         top = self.top
-        self._laid, self.waits = Layout(self.size.width, app_orders=self._orders, text=self._text), False
+        self._laid, self.waits = Layout(self._width, app_orders=self._orders, text=self._text), False
         self._fit()
         if not self.follows:
             self.go_to(top)
@@ -192,7 +197,7 @@ class StoryText(ScrollView, can_focus=True):
         return Strip(segments).crop_extend(0, width, plain)
 
     def _indent(self, line: Line) -> int:
-        return max(0, self.size.width - line.cells) if line.rtl else 0
+        return max(0, self._width - line.cells) if line.rtl else 0
 
     def _segments(self, line: Line, plain: Style) -> list[Segment]:
         if not self._spans and self._mark is None:

@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from support import engine, events_of, start_engine, wait_for
 
 from engine.checkpoint import load_model, load_tokenizer
 from engine.contract.errors import UserError
 from engine.contract.events import Step
+from engine.contract.experiment import Model
 from engine.contract.run import Run
 from engine.contract.workspace import MIRROR_VARIABLE, Workspace
 from engine.interop.exporting import export
-from engine.starting_point import starting_point
+from engine.starting_point import StartingPoint, starting_point
 
 CPU = torch.device("cpu")
 NewRun = Callable[..., Run]
@@ -88,6 +90,14 @@ def test_a_model_of_another_shape_is_refused_with_what_does_not_fit(trained: Run
     assert "does not fit n_layer = 3" in told and "h.2.ln_1.weight is missing" in told
     told = failure(started_from(new_run, trained.id, "model.n_head=1"))
     assert "its model.n_head is 2, wants 1" in told
+
+
+def test_weights_of_another_architecture_are_said_to_be(trained: Run, new_run: NewRun) -> None:
+    path = trained.workspace_folder / "other.safetensors"
+    save_file({"layers.0.self_attn.q_proj.weight": torch.zeros(4, 4)}, path)
+    model = Model(1, 1, 8, 8)
+    with pytest.raises(UserError, match=r"(?s)another architecture.*self_attn\.q_proj"):
+        StartingPoint("other.safetensors", None, path).weights(model, 300)
 
 
 def test_weights_without_a_tokenizer_want_one_that_is_not_trained(trained: Run, new_run: NewRun) -> None:

@@ -64,7 +64,7 @@ async def test_a_visitor_writes_a_story_of_which_nothing_is_kept(trained_workspa
     before = everything_in(trained_workspace.root)
     async with visit(run) as pilot:
         assert screen(pilot).query_one(PromptArea).text == "Once"
-        await pilot.press(*" upon", "enter")
+        await pilot.press(*"Once upon", "enter")  # what is there is selected, and gives way
         assert (await written(pilot)).startswith("Once upon")
         await pilot.press("t", "enter", "up", "up")
         assert screen(pilot).query_one(PromptArea).text == "Once"

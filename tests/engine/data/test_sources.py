@@ -233,6 +233,11 @@ class TestHubDatasetInTheMirror:
         splits = self.hub(tmp_path, config="arabic", val_split="")
         assert sorted([*splits.train(), *splits.validation()]) == ["c", "d"]
 
+    def test_a_configuration_that_is_not_there_is_told_with_those_that_are(self, tmp_path: Path, folder: Path) -> None:
+        lines_file(folder / "arabic" / "train-00000-of-00001.jsonl", ["c", "d"])
+        with pytest.raises(UserError, match=r'data\.config = "foo": .*there are arabic'):
+            self.hub(tmp_path, config="foo", val_split="")
+
     @pytest.mark.parametrize("dataset", ["../name", "/etc", "owner/../name", "a/b/c"])
     def test_its_id_cannot_leave_the_mirror(self, tmp_path: Path, folder: Path, dataset: str) -> None:
         with pytest.raises(UserError, match="wants OWNER/NAME"):

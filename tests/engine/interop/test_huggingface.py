@@ -85,6 +85,12 @@ def test_every_shipped_architecture_goes_out_and_comes_back_alike(
     assert back.notes == []
 
 
+def test_the_weights_are_for_those_who_may_read_the_other_files(make_run: Callable[..., Run], tmp_path: Path) -> None:
+    export(make_run(), "best", "huggingface", tmp_path / "exported")
+    modes = {path.stat().st_mode for path in (tmp_path / "exported").iterdir()}
+    assert len(modes) == 1
+
+
 @pytest.mark.parametrize(("bias", "activation"), [("true", "gelu"), ("false", "gelu"), ("true", "gelu_tanh")])
 @pytest.mark.parametrize("tied", ["true", "false"])
 def test_biases_activation_and_head_survive_both_ways(

@@ -64,6 +64,11 @@ def test_an_exported_checkpoint_computes_the_same_in_nanogpt(
     assert done.parameters == sum(parameter.numel() for parameter in model.parameters())
 
 
+def test_a_tokenizer_that_nanogpt_does_not_know_is_told_of(make_run: Callable[..., Run], tmp_path: Path) -> None:
+    (note,) = export(make_run(), "best", "nanogpt", tmp_path / "ckpt.pt").notes
+    assert "sample.py takes every vocabulary for GPT-2's" in note and "--tokenizer" in note
+
+
 @pytest.mark.parametrize(
     ("override", "told"),
     [("model.tie_weights=false", "tie_weights = false"), ("model.activation=gelu_tanh", 'activation = "gelu_tanh"')],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import resource
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,3 +66,18 @@ def test_a_disk_that_is_too_small_is_told_in_words(make_run: Callable[..., Run],
     assert done.returncode == 2, done.stderr
     assert done.stderr.startswith(f"{out}: cannot be written: ") and "Traceback" not in done.stderr
     assert list(tmp_path.glob("*out*")) == list(tmp_path.glob(".out*")) == []
+
+
+def test_a_place_that_cannot_be_written_is_told_in_a_line(make_run: Callable[..., Run], tmp_path: Path) -> None:
+    run = make_run()
+    script = 'mount -t tmpfs -o ro tmpfs "$0" && "${@:1}"'
+    place = tmp_path / "readonly"
+    place.mkdir()
+    as_root = ["unshare", "--map-root-user", "--mount", "bash", "-c", script, str(place)]
+    if subprocess.run([*as_root, "true"], capture_output=True).returncode:
+        pytest.skip("this machine does not let a test mount a disk")
+    for output, format in (("folder", "huggingface"), ("file.csv", "csv")):
+        command = [sys.executable, "-m", "engine", "export", str(run.path), "--format", format]
+        done = subprocess.run([*as_root, *command, "--output", str(place / output)], capture_output=True, text=True)
+        assert done.stderr == f"{place / output}: cannot be written: Read-only file system\n"
+        assert done.returncode == 2

@@ -69,7 +69,7 @@ async def written(pilot: Pilot[None]) -> str:
 async def test_a_prompt_becomes_a_story_that_is_kept_with_the_run(workspace: Workspace, run: Run) -> None:
     async with opened(workspace) as pilot:
         assert screen(pilot).query_one(PromptArea).text == "Once"
-        await pilot.press(*" upon", "enter")
+        await pilot.press(*"Once upon", "enter")  # what is there is selected, and gives way
         text = await written(pilot)
         assert text.startswith("Once upon") and len(text) > len("Once upon")
         assert isinstance(screen(pilot).focused, StoryText)

@@ -49,9 +49,22 @@ async def test_right_to_left_paragraphs_are_drawn_at_the_right_and_others_at_the
     async with app.run_test(size=(23, 4)) as pilot:
         app.story.set_text("قال سلام\nabc")
         await settled(pilot)
-        width = app.story.size.width
-        assert app.rows()[:2] == ["ﻡﺎﻠﺳ ﻝﺎﻗ".rjust(width), "abc".ljust(width)]
+        width = app.story.scrollable_size.width
+        assert [row[:width] for row in app.rows()[:2]] == ["ﻡﺎﻠﺳ ﻝﺎﻗ".rjust(width), "abc".ljust(width)]
+        assert len(app.rows()[0]) == app.story.size.width, "what the scroll bar will lie on is drawn, too"
         assert app.story.text == "قال سلام\nabc", "what is copied is what was written"
+
+
+async def test_the_scroll_bar_hides_no_letter() -> None:
+    app = Shown()
+    async with app.run_test(size=(23, 4)) as pilot:
+        app.story.set_text("قال سلام\n" * 9 + "12345678901234567890")
+        await settled(pilot)
+        app.story.go_to(0)
+        await settled(pilot)
+        first = "".join(segment.text for segment in app.screen._compositor.render_strips()[0])
+        assert app.story.show_vertical_scrollbar
+        assert "ﻡﺎﻠﺳ ﻝﺎﻗ" in first, "the line as the terminal gets it"
 
 
 async def test_it_is_laid_out_anew_for_another_width_and_another_terminal() -> None:
@@ -170,7 +183,7 @@ async def test_a_cell_leads_back_to_its_place_in_the_text() -> None:
     async with app.run_test(size=(30, 4)) as pilot:
         app.story.set_text("سلا\nab")
         await settled(pilot)
-        width = app.story.size.width
+        width = app.story.scrollable_size.width
         assert [app.story.place_at(x, 0) for x in (width - 4, width - 3, width - 2, width - 1)] == [None, 2, 1, 0]
         assert [app.story.place_at(x, 1) for x in (0, 1, 2)] == [4, 5, None]
         assert app.story.place_at(0, 3) is None

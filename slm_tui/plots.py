@@ -92,15 +92,18 @@ def metrics_named(names: Sequence[str]) -> list[Metric]:
 def sources_of(runs: Sequence[Run]) -> list[Source]:
     """The curves of the runs, each once, in the colours in which the dashboard compares them.
 
+    Runs without a step, such as imported ones, are left out.
+
     Raises:
-        UserError: one of them has no step yet.
+        UserError: none of them has a step.
     """
-    sources = []
-    for place, run in enumerate(dict.fromkeys(runs)):
-        series = RunSeries.load(run.metrics)
-        if not len(series):
-            raise UserError(f"{run} has no step yet: there is nothing to draw")
-        sources.append(Source(one_line(str(run)), series, place))
+    all_of_them = [
+        Source(one_line(str(run)), RunSeries.load(run.metrics), place) for place, run in enumerate(dict.fromkeys(runs))
+    ]
+    sources = [source for source in all_of_them if len(source.series)]
+    if not sources:
+        named = ", ".join(source.label for source in all_of_them)
+        raise UserError(f"{named}: no step yet, so there is nothing to draw")
     return sources
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from engine.contract.errors import UserError
-from slm_tui.commands.common import RUNS, workspace_of
+from slm_tui.commands.common import RUNS, say, workspace_of
 from slm_tui.formats import shown_path
 
 References = Annotated[list[str], RUNS]
@@ -55,7 +55,11 @@ def plot(
     plots.checked_output(output, plots.SUFFIXES, force)
     chosen = plots.metrics_named(metrics or ["loss", "perplexity"])
     workspace = workspace_of(context)
-    sources = plots.sources_of([workspace.find_run(reference) for reference in references])
+    runs = [workspace.find_run(reference) for reference in references]
+    sources = plots.sources_of(runs)
+    for run in dict.fromkeys(map(str, runs)):
+        if run not in (source.label for source in sources):
+            say(f"{run} has no step, and is left out")
     plots.save(output, sources, chosen, ChartOptions(axis, log_x, smoothing=weight), dark)
     print(shown_path(output))
 

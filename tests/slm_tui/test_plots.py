@@ -142,7 +142,7 @@ def test_any_name_can_be_drawn(tmp_path: Path, runs: list[Run], name: str, suffi
 
 def test_a_run_without_a_step_is_no_curve(new_run: Callable[..., Run]) -> None:
     run = new_run()
-    with pytest.raises(UserError, match=f"{run} has no step yet"):
+    with pytest.raises(UserError, match=f"{run}: no step yet"):
         sources_of([run])
 
 

@@ -106,8 +106,13 @@ def test_a_persons_matplotlibrc_changes_nothing(program: Program, workspace: Wor
     assert (workspace.root / "plain.svg").read_bytes() == (workspace.root / "theirs.svg").read_bytes()
 
 
-def test_a_run_without_a_step_has_a_report_and_no_plot(program: Program, new_run: Callable[..., Run]) -> None:
-    run = new_run([RunStarted(pid=1, host="here")])
-    result = program("plot", str(run), "-o", "loss.png")
-    assert result.returncode == 2 and "has no step yet: there is nothing to draw" in result.stderr
-    assert program("report", str(run), "-o", "report.html").returncode == 0
+def test_a_run_without_a_step_has_a_report_and_no_plot(
+    program: Program, run: Run, new_run: Callable[..., Run], workspace: Workspace
+) -> None:
+    without = new_run([RunStarted(pid=1, host="here")])
+    result = program("plot", str(without), "-o", "loss.png")
+    assert result.returncode == 2 and f"{without}: no step yet, so there is nothing to draw" in result.stderr
+    result = program("plot", str(without), str(run), "-o", "loss.png")
+    assert result.returncode == 0 and f"{without} has no step, and is left out" in result.stderr
+    assert (workspace.root / "loss.png").is_file()
+    assert program("report", str(without), "-o", "report.html").returncode == 0

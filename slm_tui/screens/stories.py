@@ -267,7 +267,7 @@ class StoriesScreen(OneRun):
         if self.app.is_web:
             self.app.deliver_text(io.StringIO(content.decode()), save_filename=name, mime_type="text/plain")
             return
-        proposed = shown_path(run.path.parents[2] / "stories" / name)
+        proposed = shown_path(run.workspace_folder / "stories" / name)
         answer = await self.app.push_screen_wait(Ask("Save the story to", proposed, _path_problem))
         if answer is None:
             return

@@ -90,7 +90,7 @@ def test_a_run_is_started_watched_left_found_stopped_resumed_and_writes_a_story(
 
     terminal.press("g")
     terminal.until_screen("ready")
-    terminal.press(" upon\r")
+    terminal.press("Once upon\r")
     terminal.until_that(lambda _: bool(kept_stories(run)), "story")  # kept, then drawn as written
     terminal.until_screen("tokens/s")
     assert [story.prompt for story in kept_stories(run)] == ["Once upon"]

@@ -80,7 +80,7 @@ def test_a_prompt_becomes_a_story_to_take_along(
         visit = opened(server.url)
         assert visit.page.title() == "Stories of tiny"
         visit.sees("tiny", "prompt", "ready, loaded")
-        visit.page.keyboard.type(" upon a time")
+        visit.page.keyboard.type("Once upon a time")
         visit.press("Enter")
         visit.sees("12 tokens", "Once upon a time")
         visit.press("y")

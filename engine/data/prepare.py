@@ -283,7 +283,7 @@ def _kept_if_interrupted(part: Path) -> Iterator[None]:
     part.mkdir(exist_ok=True)
     try:
         yield
-    except Exception:
+    except Exception:  # whichever it was, and it is raised again: the next preparation would only meet it once more
         shutil.rmtree(part, ignore_errors=True)
         raise
     finally:

@@ -23,16 +23,15 @@ class CatalogScreen(Screen[None]):
     @property
     def chosen_experiment(self) -> str | None:
         """The name of the experiment that a key acts upon."""
-        raise NotImplementedError
+        return None
 
     @property
     def chosen_run(self) -> RunEntry | None:
         """The run that a key acts upon."""
-        raise NotImplementedError
+        return None
 
     def show_catalog(self, catalog: Catalog) -> None:
-        """The workspace is like this now."""
-        raise NotImplementedError
+        """The workspace is like this now; a screen that shows nothing of it stays as it is."""
 
     def tell_problem(self, error: UserError | OSError) -> None:
         """Show what went wrong; any thread may."""

@@ -6,8 +6,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import engine
@@ -85,3 +86,18 @@ def program(workspace: Workspace) -> Program:
         )
 
     return call
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium, without a window and without a word to the network."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        pytest.skip("there is no Chromium on this machine's PATH")
+    offline = ["--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium's does not work for root
+    with api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=[*offline, *sandbox])
+        yield opened
+        opened.close()

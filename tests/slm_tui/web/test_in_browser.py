@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,23 +11,9 @@ import pytest
 from engine.contract.run import Run
 from engine.contract.workspace import Workspace
 
-api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
 pytest.importorskip("textual_serve", reason="textual-serve is not installed: pip install 'slm-tui[web]'")
 
-from web_pages import Visit, gone, served  # noqa: E402
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine's PATH")
-OFFLINE = ["--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium's does not work for root
-    with api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=[*OFFLINE, *sandbox])
-        yield opened
-        opened.close()
+from web_pages import Visit, gone, served
 
 
 @pytest.fixture

@@ -7,6 +7,10 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
+from engine.data.translate import Translator, model_folder
+
 POSITIONS = 64  # the longest input, in tokens
 LINES = (
     "Once upon a time, there was a little girl named Rosie.",
@@ -20,7 +24,6 @@ LINES = (
 def save_tiny_marian(folder: Path, codes: Sequence[str] = (), target: str = "ar", seed: int = 0) -> Path:
     """Write a model with its tokenizer into `folder`; `codes` are its target languages, such as ">>ara<<"."""
     import sentencepiece
-    import torch
     from transformers import MarianConfig, MarianMTModel, MarianTokenizer
     from transformers.utils import logging
 
@@ -65,3 +68,10 @@ def save_tiny_marian(folder: Path, codes: Sequence[str] = (), target: str = "ar"
     logging.disable_progress_bar()
     model.save_pretrained(folder)
     return folder
+
+
+def load_translator(
+    model: str, device: torch.device, mirror: Path | None, root: Path | None = None, key: str = "model"
+) -> Translator:
+    """The model that `model` names, found and loaded, as those that translate do it one after the other."""
+    return Translator.of_folder(model_folder(model, mirror, root or Path(), key), device, f'{key} = "{model}"')

@@ -48,22 +48,10 @@ class Translator:
         model.generation_config = _greedy(model)  # the model's own fills in what a given one leaves out
 
     @classmethod
-    def load(
-        cls, model: str, device: torch.device, mirror: Path | None, root: Path | None = None, key: str = "model"
-    ) -> Translator:
-        """The model that `model` names: a folder, or a hub id, which is looked for in `mirror` first.
-
-        A relative folder is one below `root` (by default the current directory). `key` is what errors call the
-        setting that holds `model`. No code of the model's is ever run, and full precision is used everywhere.
-
-        Raises:
-            UserError: there is no such model, it cannot be downloaded, is damaged, or is no Marian model.
-        """
-        return cls.of_folder(model_folder(model, mirror, root or Path(), key), device, f'{key} = "{model}"')
-
-    @classmethod
     def of_folder(cls, folder: Path, device: torch.device, shown: str) -> Translator:
         """The model in a folder that `model_folder` has found; `shown` is what errors call it.
+
+        No code of the model's is ever run, and full precision is used everywhere.
 
         Raises:
             UserError: it is damaged, or too large for the device.
@@ -177,8 +165,9 @@ class Translator:
 
 
 def model_folder(model: str, mirror: Path | None, root: Path, key: str) -> Path:
-    """The folder of the Marian model that `model` names, as for `Translator.load`.
+    """Where the Marian model is that `model` names: a folder, or a hub id, which is looked for in `mirror` first.
 
+    A relative folder is one below `root`. `key` is what errors call the setting that holds `model`.
     Of the hub's, weights in an older format are fetched only where there are no others.
 
     Raises:

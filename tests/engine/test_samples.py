@@ -6,14 +6,13 @@ from pathlib import Path
 import msgspec
 import pytest
 import torch
-from tiny_marian import save_tiny_marian
+from tiny_marian import load_translator, save_tiny_marian
 
 from engine.contract.events import Event, Sample, Warning
 from engine.contract.experiment import Data, Experiment, Model, SampleTranslate, Sampling, Tokenizer, Train
 from engine.contract.run import Run
 from engine.contract.workspace import Workspace
 from engine.data.tokenizers import BytePairTokenizer, train_byte_bpe
-from engine.data.translate import Translator
 from engine.model import GPT
 from engine.samples import Samples
 from engine.writing import story
@@ -88,8 +87,8 @@ def test_prompts_and_stories_are_translated_where_the_experiment_says_so(
 ) -> None:
     shutil.copytree(marian, run.workspace_folder / "models")
     samples = written(model, tokenizer, run, translating("models/ar-en", "models/en-ar"))
-    prompts = Translator.load(str(marian / "ar-en"), CPU, None).translate(EXPERIMENT.sampling.prompts)
-    back = Translator.load(str(marian / "en-ar"), CPU, None)
+    prompts = load_translator(str(marian / "ar-en"), CPU, None).translate(EXPERIMENT.sampling.prompts)
+    back = load_translator(str(marian / "en-ar"), CPU, None)
     assert [sample.prompt for sample in samples if isinstance(sample, Sample)] == list(EXPERIMENT.sampling.prompts)
     for number, (sample, prompt) in enumerate(zip(samples, prompts, strict=True)):
         assert isinstance(sample, Sample)

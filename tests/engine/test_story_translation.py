@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_marian import save_tiny_marian
+from tiny_marian import load_translator, save_tiny_marian
 
 from engine.contract.errors import UserError
 from engine.contract.events import Event, Warning
@@ -27,7 +27,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_prompt_and_story_are_translated_each_by_its_model(workspace: Path) -> None:
     translator = StoryTranslator(MODELS, CPU, None, workspace)
-    there, back = (Translator.load(f"models/{name}", CPU, None, workspace) for name in ("there", "back"))
+    there, back = (load_translator(f"models/{name}", CPU, None, workspace) for name in ("there", "back"))
     story = "Rosie loved to jump.\n\nShe did."
     assert translator.story(story) == back.translate([story])[0]
     assert translator.prompt("Rosie loved to jump.") == there.translate(["Rosie loved to jump."])[0]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 from hub_server import close, in_place_of_the_hub
-from tiny_marian import POSITIONS, save_tiny_marian
+from tiny_marian import POSITIONS, load_translator, save_tiny_marian
 
 from engine.contract.errors import UserError
 from engine.data.sentences import pieces
@@ -28,7 +28,7 @@ STORY = (
 
 @pytest.fixture(scope="session")
 def translator(marian: Path) -> Translator:
-    return Translator.load(str(marian), CPU, None)
+    return load_translator(str(marian), CPU, None)
 
 
 @pytest.fixture
@@ -38,27 +38,27 @@ def copied(marian: Path, tmp_path: Path) -> Path:
 
 
 def test_a_model_is_loaded_from_a_folder_below_the_root(copied: Path, translator: Translator) -> None:
-    loaded = Translator.load("copied", CPU, None, root=copied.parent)
+    loaded = load_translator("copied", CPU, None, root=copied.parent)
     assert loaded.translate(["Rosie loved to jump."]) == translator.translate(["Rosie loved to jump."])
 
 
 def test_a_model_is_loaded_from_the_mirror(copied: Path, tmp_path: Path) -> None:
     (tmp_path / "mirror" / "owner").mkdir(parents=True)
     copied.rename(tmp_path / "mirror" / "owner" / "name")
-    assert Translator.load("owner/name", CPU, tmp_path / "mirror").translate(["jump"])
+    assert load_translator("owner/name", CPU, tmp_path / "mirror").translate(["jump"])
 
 
 @pytest.mark.parametrize("model", ["", "./nowhere", "/nowhere", "~/nowhere", "a/b/c", "a b", "../x"])
 def test_what_is_neither_a_folder_nor_an_id_is_refused(model: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"^sampling\.key = .*no such folder in .*OWNER/NAME"):
-        Translator.load(model, CPU, None, root=tmp_path, key="sampling.key")
+        load_translator(model, CPU, None, root=tmp_path, key="sampling.key")
 
 
 @pytest.mark.parametrize("name", ["config.json", "source.spm", "target.spm", "vocab.json", "model.safetensors"])
 def test_a_model_that_lacks_a_file_is_refused(copied: Path, name: str) -> None:
     (copied / name).unlink()
     with pytest.raises(UserError, match=f"lacks {name}"):
-        Translator.load(str(copied), CPU, None)
+        load_translator(str(copied), CPU, None)
 
 
 @pytest.mark.parametrize("name", ["config.json", "source.spm", "target.spm", "vocab.json", "model.safetensors"])
@@ -68,7 +68,7 @@ def test_a_model_with_a_damaged_file_is_refused(copied: Path, name: str, damage:
     damaged = {"cut": content[: len(content) // 2], "empty": b"", "overwritten": b"[]\n"}[damage]
     (copied / name).write_bytes(damaged)
     with pytest.raises(UserError, match=r"copied.* is damaged: ") as caught:
-        Translator.load(str(copied), CPU, None)
+        load_translator(str(copied), CPU, None)
     assert "\n" not in str(caught.value)
 
 
@@ -79,14 +79,14 @@ def test_a_model_with_weights_missing_is_refused_not_made_up(copied: Path) -> No
     del weights["model.decoder.layers.0.fc1.weight"]
     save_file(weights, copied / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(UserError, match=r"its weights lack model.decoder.layers.0.fc1.weight \(1 in all\)"):
-        Translator.load(str(copied), CPU, None)
+        load_translator(str(copied), CPU, None)
 
 
 def test_a_vocabulary_of_another_model_is_refused(copied: Path) -> None:
     vocabulary = json.loads((copied / "vocab.json").read_text())
     (copied / "vocab.json").write_text(json.dumps({**vocabulary, "extra": len(vocabulary)}))
     with pytest.raises(UserError, match=r"vocab.json has more tokens than the model"):
-        Translator.load(str(copied), CPU, None)
+        load_translator(str(copied), CPU, None)
 
 
 def test_tokens_that_the_vocabulary_lacks_are_left_out(copied: Path, translator: Translator) -> None:
@@ -94,13 +94,13 @@ def test_tokens_that_the_vocabulary_lacks_are_left_out(copied: Path, translator:
     written = set(translator.translate(["play in the park"])[0])
     kept = {token: number for token, number in vocabulary.items() if token not in written}
     (copied / "vocab.json").write_text(json.dumps(kept))
-    assert not written & set(Translator.load(str(copied), CPU, None).translate(["play in the park"])[0])
+    assert not written & set(load_translator(str(copied), CPU, None).translate(["play in the park"])[0])
 
 
 def test_a_model_of_another_kind_is_refused(copied: Path) -> None:
     (copied / "config.json").write_text('{"model_type": "gpt2", "auto_map": {"AutoModel": "evil.Model"}}')
     with pytest.raises(UserError, match='is a "gpt2" model; wants a Marian model'):
-        Translator.load(str(copied), CPU, None)
+        load_translator(str(copied), CPU, None)
 
 
 def test_weights_in_torchs_format_are_loaded(copied: Path, translator: Translator) -> None:
@@ -108,7 +108,7 @@ def test_weights_in_torchs_format_are_loaded(copied: Path, translator: Translato
 
     torch.save(load_file(copied / "model.safetensors"), copied / "pytorch_model.bin")
     (copied / "model.safetensors").unlink()
-    assert Translator.load(str(copied), CPU, None).translate([STORY]) == translator.translate([STORY])
+    assert load_translator(str(copied), CPU, None).translate([STORY]) == translator.translate([STORY])
 
 
 class Code:
@@ -123,10 +123,10 @@ def test_code_in_weights_is_refused_and_does_not_run(copied: Path, tmp_path: Pat
     (copied / "model.safetensors").unlink()
     torch.save({"lm_head.weight": Code(tmp_path / "ran")}, copied / "pytorch_model.bin")
     with pytest.raises(UserError, match="is damaged"):
-        Translator.load(str(copied), CPU, None)
+        load_translator(str(copied), CPU, None)
     (copied / "pytorch_model.bin").write_bytes(pickle.dumps(Code(tmp_path / "ran"), protocol=2))
     with pytest.raises(UserError, match="is damaged"):
-        Translator.load(str(copied), CPU, None)
+        load_translator(str(copied), CPU, None)
     assert not (tmp_path / "ran").exists()
 
 
@@ -137,7 +137,7 @@ def test_half_precision_weights_are_used_in_full_precision(copied: Path) -> None
     save_file(halves, copied / "model.safetensors", metadata={"format": "pt"})
     config = json.loads((copied / "config.json").read_text())
     (copied / "config.json").write_text(json.dumps({**config, "dtype": "float16"}))
-    assert Translator.load(str(copied), CPU, None)._model.dtype is torch.float32
+    assert load_translator(str(copied), CPU, None)._model.dtype is torch.float32
 
 
 def test_a_translation_is_the_one_that_transformers_writes_without_beams(marian: Path, translator: Translator) -> None:
@@ -226,14 +226,14 @@ def test_what_the_progress_hook_raises_ends_the_translation(translator: Translat
 def test_where_memory_is_short_batches_are_halved_until_they_fit(translator: Translator, marian: Path) -> None:
     texts = [f"Rosie has {number} words." for number in range(10)]
     expected = translator.translate(texts)
-    short = Translator.load(str(marian), CPU, None)
+    short = load_translator(str(marian), CPU, None)
     tried = limited(short, 3)
     assert short.translate(texts, batch_size=10) == expected
     assert tried == [10, 5, 2, 2, 2, 2, 2]
 
 
 def test_where_memory_is_short_for_one_sentence_it_is_said(marian: Path) -> None:
-    short = Translator.load(str(marian), CPU, None)
+    short = load_translator(str(marian), CPU, None)
     limited(short, 0)
     with pytest.raises(UserError, match="cpu has too little free memory to translate a sentence"):
         short.translate(["jump", "play"])
@@ -256,11 +256,11 @@ def test_a_model_of_several_languages_is_told_which(tmp_path: Path) -> None:
     codes = [">>acm<<", ">>ara<<", ">>arz<<"]
     for target, code in (("ara", ">>ara<<"), ("ar", ">>ara<<"), ("arz", ">>arz<<")):
         folder = save_tiny_marian(tmp_path / target, codes, target=target)
-        read = Translator.load(str(folder), CPU, None)._encode(["jump"])[0]
+        read = load_translator(str(folder), CPU, None)._encode(["jump"])[0]
         assert read[0] == json.loads((folder / "vocab.json").read_text())[code]
     folder = save_tiny_marian(tmp_path / "unclear", codes, target="ROMANCE")
     with pytest.raises(UserError, match="several languages, >>acm<<, >>ara<<, >>arz<<; wants a model of one"):
-        Translator.load(str(folder), CPU, None)
+        load_translator(str(folder), CPU, None)
 
 
 @pytest.fixture
@@ -274,25 +274,25 @@ def hub(marian: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 def test_a_model_is_downloaded_once_and_nothing_but_it(
     hub: ThreadingHTTPServer, tmp_path: Path, translator: Translator
 ) -> None:
-    assert Translator.load("owner/name", CPU, None).translate([STORY]) == translator.translate([STORY])
+    assert load_translator("owner/name", CPU, None).translate([STORY]) == translator.translate([STORY])
     kept = {path.name for path in (tmp_path / "hub").rglob("*")}
     assert "model.safetensors" in kept and not {"evil.py", "tf_model.h5"} & kept
     close(hub)
-    assert Translator.load("owner/name", CPU, tmp_path).translate(["jump"]), "without the hub"
+    assert load_translator("owner/name", CPU, tmp_path).translate(["jump"]), "without the hub"
 
 
 @pytest.mark.usefixtures("hub")
 def test_a_model_that_the_hub_does_not_have_is_said(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"the hub has no such model, .*nor is .*owner/none there"):
-        Translator.load("owner/none", CPU, tmp_path)
+        load_translator("owner/none", CPU, tmp_path)
     with pytest.raises(UserError, match="its owner lets in only"):
-        Translator.load("owner/gated", CPU, None)
+        load_translator("owner/gated", CPU, None)
 
 
 def test_without_a_network_it_is_said_where_the_model_was_looked_for(hub: ThreadingHTTPServer, tmp_path: Path) -> None:
     close(hub)
     with pytest.raises(UserError) as caught:
-        Translator.load("owner/name", CPU, tmp_path, key="sampling.translate.story_model")
+        load_translator("owner/name", CPU, tmp_path, key="sampling.translate.story_model")
     first, *how = str(caught.value).splitlines()
     assert first == (
         f'sampling.translate.story_model = "owner/name": is neither in the mirror ({tmp_path}/owner/name) nor on this '

@@ -81,10 +81,8 @@ class StreamedSplits(Mapping[str, StreamedSplit]):
             folder = self._folder_of(split)
             folder.mkdir(parents=True, exist_ok=True)
             with locked(folder / ".lock", "wait for another one that streams the same", self._emit):
-                for half_written in folder.glob(".*.tmp"):  # by one that was killed
-                    half_written.unlink()
-                with dataset_errors_explained(self._data.dataset or ""):
-                    self._stream(split, folder, self._state(folder))
+                if self._kept(split) is None:  # what was waited for may be all that is wanted
+                    self._stream(split, folder)
             files = self._kept(split)
             assert files is not None, "they were written just now"
         data = self._data
@@ -133,9 +131,14 @@ class StreamedSplits(Mapping[str, StreamedSplit]):
         data = self._data
         return dataset_splits(data.dataset or "", data.config, None, self._emit, streamed_at=self._commit())
 
-    def _stream(self, split: str, folder: Path, state: _State) -> None:
+    def _stream(self, split: str, folder: Path) -> None:
+        for half_written in folder.glob(".*.tmp"):  # by one that was killed
+            half_written.unlink()
+        with dataset_errors_explained(self._data.dataset or ""):
+            self._add(self._streams[split], split, folder, self._state(folder))
+
+    def _add(self, stream: Any, split: str, folder: Path, state: _State) -> None:
         """Add to the files of `folder`, and to its state, what is wanted."""
-        stream = self._streams[split]
         column = self._data.text_column
         if column not in (stream.column_names or [column]):
             raise missing_column(f"dataset {self._data.dataset}", column, stream.column_names)

@@ -8,13 +8,14 @@ import os
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
 import pyarrow
 import pyarrow.parquet
 import pytest
+from filelock import FileLock
 from hub_server import address, hub_server
 
 TRAIN = [f"story {number}" for number in range(100)]
@@ -25,7 +26,7 @@ FILES = {
     "validation.jsonl": b'{"text": "a", "id": 1}\n{"text": null, "id": 2}\n{"text": "c", "id": 3}\n',
 }
 PROGRAM = """
-import json, sys, time
+import json, os, sys, time
 from pathlib import Path
 from datasets import config
 from engine.contract.errors import UserError
@@ -43,6 +44,8 @@ for keys in json.loads(sys.argv[1]):
     streamed = []
 
     def emit(event):
+        if event.phase.startswith("wait"):
+            Path(f"waiting-{os.getpid()}").touch()
         if isinstance(event, Prepare) and event.phase.startswith("stream"):
             streamed.append((event.phase, event.done, event.total))
 
@@ -188,10 +191,16 @@ def test_a_part_ends_where_its_texts_are_many(tmp_path: Path) -> None:
 
 
 def test_two_at_once_stream_each_row_once(tmp_path: Path) -> None:
+    folder(tmp_path).mkdir(parents=True)
     with hub_server(FILES) as server, ThreadPoolExecutor() as pool:
-        both = list(pool.map(lambda _: ask(tmp_path, address(server), {"streaming_rows": 100}), range(2)))
-    assert [answer[1] for (answer,) in both] == [TRAIN, TRAIN]
-    streamed = [any(phase == "stream train" for phase, *_ in answer[3]) for (answer,) in both]
+        with FileLock(folder(tmp_path) / ".lock"):
+            asked = [pool.submit(ask, tmp_path, address(server), {"streaming_rows": 100}) for _ in range(2)]
+            while len(list(tmp_path.glob("waiting-*"))) < 2:
+                wait(asked, timeout=0.05)
+                assert not any(one.done() for one in asked), "one streamed while the other held the lock"
+        both = [answer for one in asked for answer in one.result()]
+    assert [answer[1] for answer in both] == [TRAIN, TRAIN]
+    streamed = ["stream train" in [phase for phase, *_ in answer[3]] for answer in both]
     assert sorted(streamed) == [False, True]
 
 

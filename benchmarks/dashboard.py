@@ -1,8 +1,9 @@
 """How fast the dashboard is, measured from outside: the installed program in a pseudo-terminal.
 
-    python benchmarks/dashboard.py [first_paint] [million] [tailing] [idle]
+    python benchmarks/dashboard.py [first_paint] [opening] [million] [tailing] [idle]
 
 - first_paint: from the start of the process to the table of 50 experiments with 200 finished runs on the screen.
+- opening: from a key that opens a screen, on a run of 300 steps, to the first frame of it and to the last.
 - million: from `enter` on a run of 1,000,000 events to its chart; meanwhile, how long a key takes to be answered,
   and for comparison how long the same keys take once all is read: to switch tabs is work by itself.
 - tailing: eight live runs that each write 200 events a second, compared in one chart: share of a core, and how long
@@ -39,6 +40,8 @@ from slm_tui.shipped import shipped_experiments
 
 PROGRAM = Path(sys.executable).with_name("slm-tui")
 SIZE = (130, 40)  # columns, rows
+_FRAME_BYTES = 32  # less is not a frame: the screen beneath says that nothing of it has changed
+_SCREENS = {"a run": "\r", "help": "?", "editor": "e", "stories": "g", "notes": "i", "jump": "\x0f"}
 
 
 class Terminal:
@@ -76,14 +79,22 @@ class Terminal:
             os.read(self.master, 1 << 16)
 
     def key_to_screen(self, key: str) -> float:
-        """Seconds from a key to the first thing that is drawn after what was drawn before it has been read."""
+        """Seconds from a key to the first frame that is drawn after what was drawn before it has been read."""
         while select.select([self.master], [], [], 0)[0]:
             os.read(self.master, 1 << 16)
-        pressed = time.perf_counter()
-        os.write(self.master, key.encode())
-        if not select.select([self.master], [], [], 10)[0]:
-            raise TimeoutError(f"{key!r} was not answered")
-        return time.perf_counter() - pressed
+        pressed = self.press(key)
+        while select.select([self.master], [], [], 10)[0]:
+            if len(os.read(self.master, 1 << 16)) > _FRAME_BYTES:
+                return time.perf_counter() - pressed
+        raise TimeoutError(f"{key!r} was not answered")
+
+    def drawn_for(self, seconds: float) -> float:
+        """Read for `seconds`; how many of them had passed when the last frame was drawn."""
+        begun, last = time.perf_counter(), 0.0
+        while (left := begun + seconds - time.perf_counter()) > 0:
+            if select.select([self.master], [], [], left)[0] and len(os.read(self.master, 1 << 16)) > _FRAME_BYTES:
+                last = time.perf_counter() - begun
+        return last
 
     def press(self, keys: str) -> float:
         os.write(self.master, keys.encode())
@@ -143,6 +154,26 @@ def first_paint(folder: Path) -> None:
     print(f"first paint, 50 experiments and 200 runs: {statistics.median(seconds[1:]):.2f} s")
 
 
+def opening(folder: Path) -> None:
+    workspace = filled_workspace(folder, experiments=50, runs=4, steps=300)
+    first: dict[str, list[float]] = {name: [] for name in _SCREENS}
+    last: dict[str, list[float]] = {name: [] for name in _SCREENS}
+    for _ in range(6):
+        terminal = Terminal(workspace)
+        terminal.until("experiment_00")
+        terminal.drawn_for(1.5)
+        terminal.press("\r")
+        for name, key in _SCREENS.items():
+            terminal.drawn_for(1)
+            first[name].append(terminal.key_to_screen(key))
+            last[name].append(first[name][-1] + terminal.drawn_for(0.45))  # before a cursor blinks
+            terminal.press("\x1b")
+        terminal.close()
+    for name in _SCREENS:
+        frames = [f"{statistics.median(taken) * 1000:.0f} ms" for taken in (first[name], last[name])]
+        print(f"opening {name}: first frame after {frames[0]}, last after {frames[1]}")
+
+
 def million(folder: Path) -> None:
     workspace = filled_workspace(folder, experiments=1, runs=1, steps=890_000)
     seconds, meanwhile, afterwards = [], [], []
@@ -197,12 +228,12 @@ def tailing(folder: Path) -> None:
             terminal.quiet(0.2)
             terminal.press(" j")
         terminal.press("v")
-        _drain(terminal, 4)
+        terminal.drawn_for(4)
         process = psutil.Process(terminal.process.pid)
         keys, before, begun = [], sum(process.cpu_times()[:2]), time.perf_counter()
         for number in range(100):
             keys.append(terminal.key_to_screen("l" if number % 2 else "h"))
-            _drain(terminal, 0.1)
+            terminal.drawn_for(0.1)
         used = (sum(process.cpu_times()[:2]) - before) / (time.perf_counter() - begun)
     finally:
         over.set()
@@ -214,13 +245,6 @@ def tailing(folder: Path) -> None:
         f"  key to screen, 99th percentile: {sorted(keys)[98] * 1000:.0f} ms, "
         f"median {statistics.median(keys) * 1000:.0f} ms"
     )
-
-
-def _drain(terminal: Terminal, seconds: float) -> None:
-    deadline = time.perf_counter() + seconds
-    while (left := deadline - time.perf_counter()) > 0:
-        if select.select([terminal.master], [], [], left)[0]:
-            os.read(terminal.master, 1 << 16)
 
 
 def write_for_ever(paths: list[str]) -> None:
@@ -250,7 +274,7 @@ def idle(folder: Path) -> None:
     terminal.quiet(2)
     process = psutil.Process(terminal.process.pid)
     before, begun = sum(process.cpu_times()[:2]), time.perf_counter()
-    _drain(terminal, 30)
+    terminal.drawn_for(30)
     used = (sum(process.cpu_times()[:2]) - before) / (time.perf_counter() - begun)
     terminal.close()
     print(f"idle with nothing running: {used:.2%} of a core")
@@ -258,6 +282,7 @@ def idle(folder: Path) -> None:
 
 MEASUREMENTS: dict[str, Callable[[Path], None]] = {
     "first_paint": first_paint,
+    "opening": opening,
     "million": million,
     "tailing": tailing,
     "idle": idle,

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from textual.screen import Screen
-
 from engine.contract.errors import UserError
 from engine.contract.run import Run
 from slm_tui.catalog import Catalog, RunEntry
 from slm_tui.formats import explained
+from slm_tui.screens.sized import Sized
 
 if TYPE_CHECKING:
     from slm_tui.base_app import BaseApp
 
 
-class CatalogScreen(Screen[None]):
+class CatalogScreen(Sized[None]):
     """A screen that shows something of a workspace."""
 
     app: BaseApp

@@ -12,7 +12,6 @@ from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.notifications import SeverityLevel
-from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import OptionList, Static, TextArea
 from textual.widgets.option_list import Option
@@ -23,6 +22,7 @@ from engine.contract.workspace import Workspace
 from slm_tui.drafts import Assessment, Draft, PreparedRuns, assess
 from slm_tui.formats import one_line, shown_path
 from slm_tui.keys import bindings
+from slm_tui.screens.sized import Sized
 from slm_tui.widgets.assessments import finding_option, meaning
 from slm_tui.widgets.dialogs import Choice
 from slm_tui.widgets.key_bar import KeyBar
@@ -32,7 +32,7 @@ _PAUSE = 0.15  # seconds without a key until the text is checked
 _LOOK = 2.0  # seconds between looks at the file on disk
 
 
-class EditorScreen(Screen[str | None]):
+class EditorScreen(Sized["str | None"]):
     """The editor of one file. It is left with "run" where the experiment is to be trained now, else with None."""
 
     BINDINGS = bindings("editor")

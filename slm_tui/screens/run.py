@@ -7,12 +7,14 @@ from contextlib import suppress
 from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
+from textual.widget import Widget
 from textual.widgets import Static, TabbedContent, TabPane
 
 from engine.contract.run import Run
 from slm_tui.catalog import Catalog, RunEntry
 from slm_tui.charts.overlay import Source
 from slm_tui.charts.series import RunSeries
+from slm_tui.feed import Feed
 from slm_tui.formats import one_line
 from slm_tui.keys import bindings
 from slm_tui.screens.chosen import OneRun
@@ -25,6 +27,7 @@ from slm_tui.widgets.run_view import RunView
 from slm_tui.widgets.samples_view import SamplesView
 from slm_tui.widgets.system_view import SystemView
 
+_TABS = ("charts", "log", "samples", "config", "system")
 _OVERLAID = 7  # other runs at most: more lines are a tangle
 
 
@@ -42,23 +45,14 @@ class RunScreen(OneRun, Operations):
     def compose(self) -> ComposeResult:
         yield Static(id="heading")
         with TabbedContent(id="tabs"):
-            with TabPane("1 charts", id="charts"):
-                yield self._view
-            with TabPane("2 log", id="log"):
-                yield LogView()
-            with TabPane("3 samples", id="samples"):
-                yield SamplesView()
-            with TabPane("4 config", id="config"):
-                yield ConfigView()
-            with TabPane("5 system", id="system"):
-                yield SystemView()
+            for number, name in enumerate(_TABS, 1):
+                yield TabPane(f"{number} {name}", id=name)
         yield KeyBar()
 
-    def on_mount(self) -> None:
+    async def on_mount(self) -> None:
         self._view.show(self.run)
-        self.query_one(LogView).show(self.run.log)
         self.show_heading()
-        self.action_tab("charts")
+        await self.action_tab("charts")
 
     def show_heading(self) -> None:
         """Which run this is, and what a person has said of it."""
@@ -91,26 +85,46 @@ class RunScreen(OneRun, Operations):
 
     @on(RunView.Changed)
     def _run_changed(self, message: RunView.Changed) -> None:
-        feed = message.feed
-        self.query_one(SamplesView).show(feed.samples)
-        self.query_one(SystemView).show(feed.run, feed.status, feed.system)
+        self._tell_tabs(message.feed)
         self.refresh_bindings()
 
     # tabs
 
-    def action_tab(self, name: str) -> None:
+    async def action_tab(self, name: str) -> None:
         tabs = self.query_one("#tabs", TabbedContent)
-        tabs.active = name
-        if name == "config":
-            self.query_one(ConfigView).show(self.run, self.app.workspace)
         pane = tabs.get_pane(name)
+        await self._fill(pane)  # while it is hidden
+        tabs.active = name
         focusable = next((widget for widget in pane.query("*") if widget.focusable), None)
         (focusable or self).focus()
 
     @on(TabbedContent.TabActivated)
-    def _tab_clicked(self, message: TabbedContent.TabActivated) -> None:
-        if message.pane.id == "config":
-            self.query_one(ConfigView).show(self.run, self.app.workspace)
+    async def _tab_clicked(self, message: TabbedContent.TabActivated) -> None:
+        await self._fill(message.pane)
+        for config in message.pane.query(ConfigView):
+            config.read()
+
+    async def _fill(self, pane: TabPane) -> None:
+        """Make what a tab shows when it is first seen: a run opens sooner without what is hidden."""
+        if not pane.children:
+            await pane.mount(self._made(pane.id))
+            if self._view.feed is not None:
+                self._tell_tabs(self._view.feed)
+
+    def _made(self, tab: str | None) -> Widget:
+        if tab == "log":
+            return LogView(self.run.log)
+        if tab == "samples":
+            return SamplesView()
+        if tab == "config":
+            return ConfigView(self.run, self.app.workspace)
+        return SystemView() if tab == "system" else self._view
+
+    def _tell_tabs(self, feed: Feed) -> None:
+        for samples in self.query(SamplesView):
+            samples.show(feed.samples)
+        for system in self.query(SystemView):
+            system.show(feed.run, feed.status, feed.system)
 
     # other runs
 

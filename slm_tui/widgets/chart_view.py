@@ -43,27 +43,22 @@ from slm_tui.keys import bindings
 
 _ZOOM = 0.5  # the share of the axis that is left after zooming in once
 _PAN = 0.25  # of what is shown
-_PARTS = {LABEL: "label", TITLE: "title", AXIS: "axis", GRID: "grid", MARK: "mark", CROSSHAIR: "crosshair"}
+_PARTS = {  # theme colour, how much of it, what else; component classes take a third of a screen's start
+    LABEL: ("foreground", 0.65, Style()),
+    TITLE: ("foreground", 1.0, Style(bold=True)),
+    AXIS: ("foreground", 0.35, Style()),
+    GRID: ("foreground", 0.14, Style()),
+    MARK: ("accent", 1.0, Style()),
+    CROSSHAIR: ("foreground", 0.55, Style()),
+}
+_FOCUSED_TITLE = ("primary", 1.0, Style(bold=True, underline=True))
 
 
 class ChartView(Widget, can_focus=True):
     """One metric of one run or several. `show` again whenever the runs have grown: nothing is drawn unless seen."""
 
     BINDINGS = [*bindings("chart")]
-    COMPONENT_CLASSES = {f"chart--{part}" for part in _PARTS.values()}
-    DEFAULT_CSS = """
-    ChartView {
-        height: 1fr;
-        min-height: 3;
-        & > .chart--title { color: $foreground; text-style: bold; }
-        & > .chart--label { color: $foreground 65%; }
-        & > .chart--axis { color: $foreground 35%; }
-        & > .chart--grid { color: $foreground 14%; }
-        & > .chart--mark { color: $accent; }
-        & > .chart--crosshair { color: $foreground 55%; }
-        &:focus > .chart--title { color: $primary; text-style: bold underline; }
-    }
-    """
+    DEFAULT_CSS = "ChartView { height: 1fr; min-height: 3; }"
 
     @dataclass
     class OptionsChanged(Message):
@@ -156,7 +151,7 @@ class ChartView(Widget, can_focus=True):
     # drawing; each step is kept until something that it depends on has changed
 
     def render_line(self, y: int) -> Strip:
-        lines = self._lines()
+        lines = self._lines() if self._sources else []  # empty axes are work too
         return lines[y] if y < len(lines) else Strip.blank(self.size.width, self.rich_style)
 
     def _curves(self) -> list[Curve]:
@@ -203,19 +198,19 @@ class ChartView(Widget, can_focus=True):
         return Strip([Segment(text, style(colour)) for text, colour in line], self.size.width)
 
     def _style(self, colour: int) -> Style:
-        background = self.background_colors[1]
-        blends = background.ansi is None  # else the terminal's own colours, of which nobody here knows the values
         if colour == PLAIN:
             return self.rich_style
         if colour < CURVES:
-            style = self.get_component_rich_style(f"chart--{_PARTS[colour]}")
-            return style if blends else style + Style(dim=colour in (LABEL, AXIS, GRID))
-        number, faded = divmod(colour - CURVES, 2)
-        colours = palette(self.app.current_theme.dark)
-        own = Color.parse(colours[number % len(colours)])
-        if faded and blends:
-            own = background.blend(own, FADED)
-        return self.rich_style + Style(color=own.rich_color, dim=bool(faded) and not blends)
+            part = _FOCUSED_TITLE if colour == TITLE and self.has_focus else _PARTS[colour]
+            own, share, more = Color.parse(self.app.theme_variables[part[0]]), *part[1:]
+        else:
+            number, faded = divmod(colour - CURVES, 2)
+            colours = palette(self.app.current_theme.dark)
+            own, share, more = Color.parse(colours[number % len(colours)]), FADED if faded else 1.0, Style()
+        background = self.background_colors[1]
+        if background.ansi is not None:  # the terminal's own colours, of which nobody here knows the values
+            return self.rich_style + Style(color=own.rich_color, dim=share < 1) + more
+        return self.rich_style + Style(color=background.blend(own, share).rich_color) + more
 
     # keys
 

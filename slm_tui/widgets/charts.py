@@ -23,7 +23,13 @@ class Charts(VerticalScroll, can_focus=False):
     """All charts share one x axis, one smoothing and one cross-hair; the logarithm is each one's own."""
 
     DEFAULT_CSS = """
-    Charts { layout: grid; grid-gutter: 0 2; height: 1fr; scrollbar-size-vertical: 1; }
+    Charts {
+        layout: grid;
+        grid-gutter: 0 2;
+        height: 1fr;
+        scrollbar-size-vertical: 1;
+        scrollbar-gutter: stable;  /* charts are not drawn a second time, narrower, because the bar has come */
+    }
     """
 
     def compose(self) -> ComposeResult:
@@ -36,6 +42,7 @@ class Charts(VerticalScroll, can_focus=False):
         self._alone: ChartView | None = None
         for chart in self.charts:
             chart.options = options
+        self._choose(())
 
     @property
     def charts(self) -> list[ChartView]:

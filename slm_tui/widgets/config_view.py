@@ -22,7 +22,7 @@ from slm_tui.themes import state_style
 
 
 class ConfigView(VerticalScroll, can_focus=True):
-    """`show` reads both texts again."""
+    """`read` reads both texts again."""
 
     DEFAULT_CSS = """
     ConfigView {
@@ -33,16 +33,20 @@ class ConfigView(VerticalScroll, can_focus=True):
     }
     """
 
+    def __init__(self, run: Run, workspace: Workspace) -> None:
+        super().__init__()
+        self._run, self._workspace = run, workspace
+
     def compose(self) -> ComposeResult:
         yield Static(id="config-differences")
         yield Static(id="config-text")
 
     @work(thread=True, exclusive=True)
-    def show(self, run: Run, workspace: Workspace) -> None:
-        """The experiment of `run`, and what has become of its file."""
-        told = _differences(run, workspace, self.app)
+    def read(self) -> None:
+        """The experiment of the run, and what has become of its file."""
+        told = _differences(self._run, self._workspace, self.app)
         try:
-            text: Text | Syntax = _toml(printable(read_text(run.experiment_file)), self.app.theme_variables)
+            text: Text | Syntax = _toml(printable(read_text(self._run.experiment_file)), self.app.theme_variables)
         except ExperimentError as error:
             text = Text(str(error))
         self.app.call_from_thread(self._draw, told, text)

@@ -15,6 +15,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from slm_tui.screens.sized import Sized
+
 _FRAME = """
     align: center middle;
     & > Vertical {
@@ -36,7 +38,7 @@ _FRAME = """
 Result = TypeVar("Result")
 
 
-class Dialog(ModalScreen[Result]):
+class Dialog(Sized[Result], ModalScreen[Result]):
     """A window over a screen. It takes one answer: a key that is pressed again while it closes is not for the screen
     underneath, which Textual would close with it. Messages that would lie on top of it go."""
 

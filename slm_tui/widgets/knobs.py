@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.message import Message
 from textual.widgets import Input, Label, Static
 
@@ -50,12 +50,15 @@ class Knobs(VerticalScroll, can_focus=False):
 
     DEFAULT_CSS = """
     Knobs {
-        & > Horizontal { height: 1; }
-        & Label { width: 12; color: $text-muted; }
-        & Input { width: 1fr; height: 1; border: none; padding: 0; background: $panel; }
-        & Input:focus { background: $primary 35%; }
-        & Input.-wrong { color: $text-error; }
-        & > .problem { height: auto; margin: 1 0 0 0; color: $text-error; }
+        layout: grid;
+        grid-size: 2;
+        grid-columns: 12 1fr;
+        grid-rows: 1 1 1 1 1 1 1 1 1 auto;
+        & > Label { color: $text-muted; }
+        & > Input { height: 1; border: none; padding: 0; background: $panel; }
+        & > Input:focus { background: $primary 35%; }
+        & > Input.-wrong { color: $text-error; }
+        & > .problem { column-span: 2; height: auto; margin: 1 0 0 0; color: $text-error; }
     }
     """
 
@@ -75,11 +78,9 @@ class Knobs(VerticalScroll, can_focus=False):
     def compose(self) -> ComposeResult:
         for knob in KNOBS:
             value = getattr(self._sampling, knob.name, 1 if knob.empty is None else None)
-            with Horizontal():
-                yield Label(knob.label)
-                yield Input(
-                    "" if value is None else f"{value}", placeholder=knob.empty or "", compact=True, id=knob.name
-                )
+            text = "" if value is None else f"{value}"
+            yield Label(knob.label)
+            yield Input(text, placeholder=knob.empty or "", compact=True, validate_on=(), id=knob.name)
         yield Static(classes="problem", markup=False)
 
     @property

@@ -29,7 +29,7 @@ _SYMBOL = re.compile("[\u2400-\u2421\ufffd]+")  # what stands for a control char
 
 
 class LogView(Vertical):
-    """`show` says which file; it is read while this is on the screen."""
+    """The file at a path, read while this is on the screen."""
 
     DEFAULT_CSS = """
     LogView {
@@ -43,13 +43,12 @@ class LogView(Vertical):
     class Read(Message):
         """What stands in a log, or None where nothing has changed."""
 
-        tail: LogTail
         lines: Sequence[str] | None
         widest: int  # of the lines, in cells
 
-    def __init__(self) -> None:
+    def __init__(self, path: Path) -> None:
         super().__init__()
-        self._tail: LogTail | None = None
+        self._tail = LogTail(path)
         self._reads = False
 
     def compose(self) -> ComposeResult:
@@ -61,40 +60,31 @@ class LogView(Vertical):
         self.query_one(Input).display = False
         self.set_interval(_POLL_SECONDS, self._look)
 
-    def show(self, path: Path) -> None:
-        """Show this log from now on."""
-        self._tail = LogTail(path)
-        self._look()
-
     def _look(self) -> None:
-        if self._tail is not None and not self._reads and self.screen.is_current and self.region.area:
+        if not self._reads and self.screen.is_current and self.region.area:
             self._reads = True  # one thread at a time: a disk may take longer than a poll
-            self._read(self._tail)
+            self._read()
 
     def on_show(self) -> None:
         self._look()
 
     @work(thread=True)
-    def _read(self, tail: LogTail) -> None:
-        changed = False
+    def _read(self) -> None:
+        tail, changed = self._tail, False
         while tail.read():
             changed = True
-        self.post_message(self.Read(tail, list(tail.lines) if changed else None, tail.widest))
+        self.post_message(self.Read(list(tail.lines) if changed else None, tail.widest))
 
     def on_log_view_read(self, message: Read) -> None:
         self._reads = False
-        tail, shown = message.tail, self.query_one(LogLines)
-        remark = self._remark(tail)
-        if tail is not self._tail:
-            self._look()
-        elif message.lines is not None or (not tail.lines and remark != shown.remark):
+        tail, shown, remark = self._tail, self.query_one(LogLines), self._remark()
+        if message.lines is not None or (not tail.lines and remark != shown.remark):
             shown.show(message.lines or (), tail.first, remark, message.widest)
             self.tell()
 
-    @staticmethod
-    def _remark(tail: LogTail) -> str:
+    def _remark(self) -> str:
         """What there is to say before the first line."""
-        path = shown_path(tail.path)
+        tail, path = self._tail, shown_path(self._tail.path)
         if tail.problem:
             return f"{path} cannot be read: {tail.problem}"
         if tail.skipped:
@@ -134,8 +124,7 @@ class LogView(Vertical):
         said = ["following" if lines.follows else "paused: G follows again"]
         if lines.words:
             said.append(lines.found())
-        if self._tail is not None:
-            said.append(shown_path(self._tail.path))
+        said.append(shown_path(self._tail.path))
         self.query_one("#log-standing", Static).update(Text("  ·  ".join(said), no_wrap=True, overflow="ellipsis"))
 
 

@@ -20,10 +20,7 @@ class Shown(App[None]):
         self.reads = 0  # of the file
 
     def compose(self) -> ComposeResult:
-        yield LogView()
-
-    def on_mount(self) -> None:
-        self.query_one(LogView).show(self.log_file)
+        yield LogView(self.log_file)
 
     def on_log_view_read(self) -> None:
         self.reads += 1

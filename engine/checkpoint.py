@@ -105,7 +105,7 @@ def read_info(run: Run, kind: Kind) -> CheckpointInfo:
         raise NoCheckpoint(f"{run} has no {kind} checkpoint yet ({directory})")
     try:
         return msgspec.json.decode((directory / "config.json").read_bytes(), type=CheckpointInfo)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # msgspec's, and bytes that are not UTF-8
         raise DamagedCheckpoint(run, kind, "config.json", error) from None
 
 
@@ -175,6 +175,19 @@ def load_tokenizer(run: Run, kind: Kind) -> Tokenizer:
         return Tokenizer.load(run.checkpoints / kind / "tokenizer")
     except UserError as error:
         raise DamagedCheckpoint(run, kind, "tokenizer", error) from None
+
+
+def check_tokenizer(run: Run, kind: Kind, data: PreparedData) -> None:
+    """The checkpoint was trained with the tokenizer that `data` were cut by.
+
+    Raises:
+        UserError: with another one, so that its ids stand for other texts.
+    """
+    if load_tokenizer(run, kind).fingerprint() != data.tokenizer().fingerprint():
+        raise UserError(
+            f"{run}: the tokenizer of its {kind} checkpoint is another one than that of its data, {data.directory}, "
+            "whose ids stand for other texts"
+        )
 
 
 def load_state(run: Run, state: TrainingState, device: torch.device) -> None:

@@ -10,6 +10,7 @@ from engine.contract.experiment import Experiment
 from engine.contract.run import Run
 from engine.contract.workspace import mirror_folder
 from engine.data.tokenizers import Tokenizer
+from engine.device import is_out_of_memory
 from engine.model import GPT
 from engine.story_translation import StoryTranslator
 from engine.writing import story
@@ -23,7 +24,7 @@ class Samples:
     ) -> None:
         """Find the models of `[sampling.translate]`; without them there are no samples, which is said now."""
         self._sampling, self._seed = experiment.sampling, experiment.train.seed
-        self._tokenizer, self._emit = tokenizer, emit
+        self._tokenizer, self._device, self._emit = tokenizer, device, emit
         self._prompts, self._translator = experiment.sampling.prompts, None
         if experiment.sampling.translate is not None:
             where = (device, mirror_folder(), run.workspace_folder)
@@ -38,8 +39,12 @@ class Samples:
         try:
             for number, prompt in enumerate(self._prompts):
                 self._emit(self._written(model, step, prompt, self._seed + number))
-        except UserError as error:
-            self._emit(Warning(f"no stories at step {step}: {error}"))
+        except (UserError, RuntimeError, MemoryError) as error:
+            short = is_out_of_memory(error)
+            if not short and not isinstance(error, UserError):
+                raise
+            why = f"{self._device} has too little free memory for them" if short else error
+            self._emit(Warning(f"no stories at step {step}: {why}"))
         finally:
             if self._translator is not None:
                 self._translator.release()  # training wants the memory back

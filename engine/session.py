@@ -24,7 +24,7 @@ from engine.contract.events import Emit, Evaluated, Event, EventWriter, Prepared
 from engine.contract.experiment import Experiment, Hardware
 from engine.contract.run import Run, RunInfo
 from engine.contract.workspace import Workspace, mirror_folder
-from engine.data.prepare import PreparedData, prepare
+from engine.data.prepare import PreparedData, digest_of, prepare
 
 EXIT_CODES = {"finished": 0, "early_stopped": 0, "failed": 1, "diverged": 1, "stopped": 130}
 _OUT_OF_MEMORY = ("OutOfMemoryError", "MemoryError", "_ArrayMemoryError")  # torch, Python and numpy
@@ -122,14 +122,18 @@ def _take_device(run: Run, hardware: Hardware, emit: Emit) -> None:
 def data_of(run: Run, experiment: Experiment, emit: Emit) -> PreparedData:
     """The data that `run` trains on: what it used before, if that is still there, or else prepared now.
 
+    A warning where they are not what it used before: its source has changed.
+
     Raises:
         UserError: the data cannot be prepared.
     """
     used = run.status().data
     if used is not None and (Path(used.directory) / "manifest.json").exists():
         return PreparedData.load(Path(used.directory))
-    workspace = Workspace(run.workspace_folder)
-    return prepare(run.name, experiment, workspace, mirror_folder(), emit)
+    data = prepare(run.name, experiment, Workspace(run.workspace_folder), mirror_folder(), emit)
+    if used is not None and digest_of(Path(used.directory)) != digest_of(data.directory):
+        emit(Warning(f"{used.directory}, which this run used before, is gone, and what its source gives now differs"))
+    return data
 
 
 def prepared_event(data: PreparedData) -> Prepared:
@@ -147,7 +151,7 @@ def evaluate_run(run: Run, kind: Literal["best", "last"], device_name: str, emit
     Raises:
         UserError: there is no such checkpoint, its data cannot be prepared, or they are of another tokenizer.
     """
-    from engine.checkpoint import load_model, load_tokenizer
+    from engine.checkpoint import check_tokenizer, load_model
     from engine.data.batches import TokenFile, whole_split
     from engine.device import choose_device, choose_precision
     from engine.evaluate import bits_per_byte, counted, mean_loss
@@ -156,11 +160,7 @@ def evaluate_run(run: Run, kind: Literal["best", "last"], device_name: str, emit
     device = choose_device(device_name)
     model, info = load_model(run, kind, device)
     data = data_of(run, experiment, emit)
-    if load_tokenizer(run, kind).fingerprint() != data.tokenizer().fingerprint():
-        raise UserError(
-            f"{run}: the tokenizer of its {kind} checkpoint is another one than that of its data, {data.directory}: "
-            "a loss on them would say nothing"
-        )
+    check_tokenizer(run, kind, data)
     split = data.manifest.val
     file = TokenFile(data.val, data.manifest.dtype, info.model.block_size, device)
     batches = counted(whole_split(file, experiment.train.batch_size), emit, split.tokens - 1)

@@ -8,14 +8,13 @@ init_from = "PATH"              a file of weights or a Hugging Face folder, as `
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.contract.errors import UserError
-from engine.contract.experiment import Model
+from engine.contract.experiment import Experiment, Model
 from engine.contract.run import Run
 from engine.contract.workspace import Workspace
 from engine.data.hub import repository
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
     from engine.interop.foreign import Foreign
 
-_HUB = "huggingface:"
 _WEIGHTS = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 
 
@@ -88,25 +86,19 @@ class StartingPoint:
 
 
 def starting_point(init_from: str, workspace: Workspace, mirror: Path | None) -> StartingPoint:
-    """What `init_from` means. What is no hub id, no file and no folder is a run.
+    """What `init_from` means, as `Workspace.find_weights` says; what is on the hub is downloaded.
 
     Raises:
         UserError: there is nothing of that name, or the hub does not give it.
     """
     shown = f'train.init_from = "{init_from}"'
-    if init_from.startswith(_HUB):
-        name = init_from.removeprefix(_HUB)
-        return StartingPoint(init_from, None, repository(name, _WEIGHTS, mirror, workspace.root, shown))
-    path = workspace.root / Path(init_from).expanduser()
-    if path.is_file() or (path / "config.json").is_file():
-        return StartingPoint(init_from, None, path)
-    named = [run for run in workspace.list_runs() if run.name == init_from]
-    finished = [run for run in named if (run.checkpoints / "best").is_dir()]  # the run that starts may be one of them
     try:
-        return StartingPoint(init_from, finished[0] if finished else workspace.find_run(init_from), None)
+        found = workspace.find_weights(init_from)
     except UserError as error:
-        hint = f'; a model on the hub is "{_HUB}{init_from}"' if re.fullmatch(r"[\w-]+/[\w.-]+", init_from) else ""
-        raise UserError(f"{shown}: is no file, and as a run: {error}{hint}") from None
+        raise UserError(f"{shown}: {error}") from None
+    if isinstance(found, str):
+        found = repository(found, _WEIGHTS, mirror, workspace.root, shown)
+    return StartingPoint(init_from, found, None) if isinstance(found, Run) else StartingPoint(init_from, None, found)
 
 
 def _best(run: Run, name: str) -> Path:
@@ -114,3 +106,34 @@ def _best(run: Run, name: str) -> Path:
     if not best.is_dir():
         raise UserError(f'train.init_from = "{name}": {run} has no best checkpoint yet')
     return best
+
+
+def starting_tokenizer(experiment: Experiment, workspace: Workspace, mirror: Path | None) -> Tokenizer | None:
+    """The tokenizer of the weights that the training starts from; None where it starts from scratch, or they come
+    without one.
+
+    Raises:
+        UserError: there are no such weights, or they leave the tokenizer to a table that has none ready.
+    """
+    init_from = experiment.train.init_from
+    if init_from is None:
+        return None
+    tokenizer = starting_point(init_from, workspace, mirror).tokenizer(workspace, mirror)
+    if tokenizer is None and experiment.tokenizer.kind == "byte_bpe":
+        raise UserError(
+            f'train.init_from = "{init_from}": comes without a tokenizer, and one that is trained on other texts does '
+            'not fit it: wants tokenizer.kind = "gpt2" or "huggingface"'
+        )
+    return tokenizer
+
+
+def unused_table(experiment: Experiment, starting: Tokenizer | None) -> list[str]:
+    """What to say where [tokenizer] describes, by kind or size, another tokenizer than `starting_tokenizer` found."""
+    table = experiment.tokenizer
+    if starting is None or (starting.kind == table.kind and table.vocab_size in (None, starting.vocab_size)):
+        return []
+    asked = table.kind if table.vocab_size is None else f"{table.kind}, {table.vocab_size:,} entries"
+    return [
+        f'train.init_from = "{experiment.train.init_from}": its tokenizer is used ({starting.kind}, '
+        f"{starting.vocab_size:,} entries), and that of [tokenizer] ({asked}) is not"
+    ]

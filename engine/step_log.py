@@ -14,7 +14,7 @@ from engine.state import Progress
 
 
 class Diverged(Exception):
-    """A loss is not a finite number."""
+    """A loss is not a finite number, or a gradient is none, after which no weight is."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,14 @@ class StepLog:
     waits for this process; elsewhere the work is done when `add` is called, and they are read at once.
     """
 
-    def __init__(self, emit: Emit, progress: Progress, rates: Rates, device: torch.device) -> None:
+    def __init__(
+        self, emit: Emit, progress: Progress, rates: Rates, device: torch.device, *, skips_overflow: bool = False
+    ) -> None:
+        """`skips_overflow`: a gradient that is not finite moved nothing, as with the scaler of fp16."""
         self.emit = emit
         self.progress = progress
         self.rates = rates
+        self.skips_overflow = skips_overflow
         self.reads_late = device.type == "cuda"
         self._waiting: tuple[Step, Tensor, Tensor] | None = None
         self._clock: float | None = None  # None: the step under way is not to be timed
@@ -45,7 +49,7 @@ class StepLog:
         """Note the step that `progress` now stands at; `loss` and `grad_norm` are scalars on the device.
 
         Raises:
-            Diverged: its loss, or that of the step before, is not finite.
+            Diverged: its loss or gradient, or that of the step before, is not finite.
         """
         self.flush()
         step = Step(step=self.progress.step, loss=None, lr=lr, grad_norm=None, tokens=self.progress.tokens)
@@ -57,7 +61,7 @@ class StepLog:
         """Emit the step that is waiting, if one is; waits for the device.
 
         Raises:
-            Diverged: its loss is not finite.
+            Diverged: its loss or gradient is not finite.
         """
         if self._waiting is None:
             return
@@ -71,7 +75,7 @@ class StepLog:
                 step.mfu = step.tokens_per_second * self.rates.flops_per_token / self.rates.peak_flops
         self._clock = now
         self.emit(step)
-        if step.loss is None:
+        if step.loss is None or (step.grad_norm is None and not self.skips_overflow):
             raise Diverged
         self.progress.note_step(step.loss)
 

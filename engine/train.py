@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import torch
 
-from engine.checkpoint import Kind, load_model, load_state, save_checkpoint
+from engine.checkpoint import Kind, check_tokenizer, load_model, load_state, save_checkpoint
 from engine.contract.errors import UserError
 from engine.contract.estimates import tokens_per_step, training_flops_per_token
 from engine.contract.events import Checkpoint, Emit, EndReason, Eval, Resumed
@@ -39,7 +39,7 @@ def train(
     *,
     resume: bool,
 ) -> EndReason:
-    """Train until max_steps, an early stop, a request to stop, or a loss that is not finite.
+    """Train until max_steps, an early stop, a request to stop, or a loss or gradient that is not finite.
 
     Raises:
         UserError: the data are shorter than a window, or a checkpoint cannot be written or resumed from.
@@ -58,17 +58,20 @@ def train(
     state = TrainingState(model, optimizers, schedule, batches, progress)
     if resume:
         load_state(run, state, device)
+        if progress.step:
+            check_tokenizer(run, "last", data)
         emit(Resumed(progress.step))
     if config.init_from is not None and progress.step == 0:
-        start_from(config.init_from, model, experiment, run)
-    log = StepLog(emit, progress, rates(experiment, data, device, precision), device)
+        start_from(config.init_from, model, experiment, run, data)
+    rated = rates(experiment, data, device, precision)
+    log = StepLog(emit, progress, rated, device, skips_overflow=precision == "fp16")
     loss_of = torch.compile(model.loss) if should_compile(config, device) else model.loss
 
     def save(kind: Kind) -> None:
         path = save_checkpoint(run, kind, state, experiment.model, data)
         emit(Checkpoint(kind, progress.step, str(path.relative_to(run.path))))
 
-    early_stop = False
+    early_stop = 0 < config.early_stopping <= progress.evals_since_best  # one that was killed as it stopped
     try:
         while progress.step < config.max_steps and not early_stop and not stop_requested():
             step_loss = torch.zeros((), device=device)  # mean over the micro-batches
@@ -117,15 +120,23 @@ def train(
     return "early_stopped" if early_stop else "finished"
 
 
-def start_from(init_from: str, model: GPT, experiment: Experiment, run: Run) -> None:
+def start_from(init_from: str, model: GPT, experiment: Experiment, run: Run, data: PreparedData) -> None:
     """Give `model` the weights that `init_from` names.
 
     Raises:
-        UserError: there are none of that name, or they do not fit.
+        UserError: there are none of that name, they do not fit, or `data` were cut by another tokenizer than theirs.
     """
-    start = starting_point(init_from, Workspace(run.workspace_folder), mirror_folder())
+    workspace, mirror = Workspace(run.workspace_folder), mirror_folder()
+    start = starting_point(init_from, workspace, mirror)
+    tokenizer = start.tokenizer(workspace, mirror)
+    if tokenizer is not None and tokenizer.fingerprint() != data.tokenizer().fingerprint():
+        raise UserError(
+            f'train.init_from = "{init_from}": is {start.run or start.path} now, with another tokenizer than '
+            f"this run's data were prepared with; slm-tui run {run.name} starts anew"
+        )
     model.load_state_dict(start.weights(experiment.model, model.wte.weight.shape[0]))
-    print(f"starts from the weights of {start.run or start.path}", flush=True)
+    theirs = " and the tokenizer" if tokenizer is not None else ""
+    print(f"starts from the weights{theirs} of {start.run or start.path}", flush=True)
 
 
 def is_due(interval: int, step: int) -> bool:

@@ -43,22 +43,24 @@ def plan(workspace: Workspace, name: str, overrides: Sequence[str] = ()) -> Plan
         UserError: there is no such experiment, or it says something wrong.
     """
     path = workspace.experiment_file(name)
-    return Planned(name, *_overridden(read_text(path), overrides, shown_path(path)))
+    return Planned(name, *_overridden(read_text(path), overrides, shown_path(path), workspace))
 
 
-def _overridden(text: str, overrides: Sequence[str], source: str) -> tuple[str, Experiment]:
-    """`text` with the overrides, and the experiment that it describes.
+def _overridden(
+    text: str, overrides: Sequence[str], source: str, workspace: Workspace | None = None
+) -> tuple[str, Experiment]:
+    """`text` with the overrides, and the experiment that it describes; `workspace` is where a new run is to start.
 
     Raises:
         UserError: the file is wrong, or an override is.
     """
     if not overrides:
-        return text, parse_experiment(text, source)
+        return text, parse_experiment(text, source, workspace)
     in_file, problems = check_experiment(text, source)
     if any(not problem.key for problem in problems):  # no TOML at all: there are no keys to override
         raise ExperimentError(problems)
     changed = apply_overrides(text, overrides)
-    experiment, problems = check_experiment(changed, source)
+    experiment, problems = check_experiment(changed, source, workspace)
     if experiment:
         return changed, experiment
     if in_file:  # the file by itself is right
@@ -70,9 +72,16 @@ def start(workspace: Workspace, planned: Planned, mirror: Path | None = None) ->
     """Make a run's directory and start its engine.
 
     Raises:
+        UserError: the weights that it is to start from are not there, or not yet.
         OSError: the directory could not be made, or no process started; nothing is left behind.
     """
     environment = engine_environment(mirror)
+    init_from = planned.experiment.train.init_from
+    if init_from is not None:
+        try:
+            workspace.find_weights(init_from)
+        except UserError as error:
+            raise UserError(f'train.init_from = "{init_from}": {error}') from None
     run = workspace.new_run(planned.name)
     try:
         replace_file(run.experiment_file, planned.text.encode())

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from engine.contract.experiment import Data, Model, Tokenizer, Train
+from engine.contract.errors import NotYet, UserError
+from engine.contract.experiment import HUB_PREFIX, Data, Model, Tokenizer, Train
+
+if TYPE_CHECKING:
+    from engine.contract.workspace import Workspace
 
 GPT2_VOCAB_SIZE = 50_257
 
 Found = Iterator[tuple[str, str]]
 
 
-def contradictions(table: object) -> Found:
-    """Each contradiction within a table of an experiment: the key to change, and why."""
+def contradictions(table: object, workspace: Workspace | None) -> Found:
+    """Each contradiction within a table of an experiment, or with the `workspace` that it is to run in: the key to
+    change, and why."""
     if isinstance(table, Data):
         yield from _data(table)
     elif isinstance(table, Tokenizer):
@@ -21,6 +27,8 @@ def contradictions(table: object) -> Found:
         yield from _model(table)
     elif isinstance(table, Train):
         yield from _train(table)
+        if table.init_from is not None:
+            yield from _init_from(table.init_from, workspace)
 
 
 def _data(data: Data) -> Found:
@@ -55,5 +63,15 @@ def _train(train: Train) -> Found:
         )
     if train.warmup_steps >= train.max_steps:
         yield "warmup_steps", f"= {train.warmup_steps}: wants to be below max_steps = {train.max_steps}"
-    if train.init_from is not None and not train.init_from.removeprefix("huggingface:").strip():
-        yield "init_from", 'is empty: wants a run, "huggingface:ID" or the path of a file of weights'
+
+
+def _init_from(init_from: str, workspace: Workspace | None) -> Found:
+    if not init_from.removeprefix(HUB_PREFIX).strip():
+        yield "init_from", f'is empty: wants a run, "{HUB_PREFIX}ID" or the path of a file of weights'
+    elif workspace is not None:
+        try:
+            workspace.find_weights(init_from)
+        except NotYet:  # an experiment that may run before this one
+            pass
+        except UserError as error:
+            yield "init_from", f'= "{init_from}": {error}'

@@ -108,7 +108,7 @@ def _on_their_way(run: Run) -> set[str]:
 def _holder(lock: Path) -> _Holder | None:
     try:
         return msgspec.json.decode(lock.read_bytes(), type=_Holder)
-    except (FileNotFoundError, msgspec.DecodeError):  # it has not said so yet
+    except (FileNotFoundError, ValueError):  # it has not said so yet, or not whole
         return None
 
 

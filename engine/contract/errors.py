@@ -1,4 +1,4 @@
-"""The one exception that a person's mistake raises: printed once, without a traceback. And what was perhaps meant."""
+"""The exception that a person's mistake raises: printed once, without a traceback. And what was perhaps meant."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ class UserError(Exception):
 
     Commands print it and exit with 2; a run that had already started ends as `failed`.
     """
+
+
+class NotYet(UserError):
+    """What is named is not there yet, but will be once an experiment has run."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

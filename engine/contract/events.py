@@ -169,6 +169,8 @@ class Tokenized(Event):
     words: Int64  # between white space
     tokens: Int64
     pieces: list[Piece]  # of the text's beginning
+    unknown: Int64 = 0  # tokens that stand for any text which the vocabulary lacks
+    altered: Int64 = 0  # stories, or the text, that come back from their tokens otherwise than they were
 
 
 class Exported(Event):

@@ -23,6 +23,7 @@ Probability = Annotated[float, Meta(ge=0, le=1)]
 VocabSize = Annotated[int, Meta(ge=257, le=1_000_000)]  # 256 bytes and end-of-text; trainers reserve room for all
 Threads = Annotated[int, Meta(ge=1, le=1_024)]
 BelowOne = Annotated[float, Meta(ge=0, lt=1)]
+HUB_PREFIX = "huggingface:"  # of a train.init_from that is a name on the hub
 
 
 class Table(Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,7 +77,7 @@ class Data(Table, frozen=True):
 
 
 class Tokenizer(Table, frozen=True):
-    """Text to token ids."""
+    """Text to token ids. Not used where `train.init_from` brings a tokenizer along."""
 
     kind: Literal["gpt2", "byte_bpe", "huggingface"]
     vocab_size: Annotated[

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import tomli
@@ -21,6 +21,9 @@ from engine.contract.checks import contradictions
 from engine.contract.errors import UserError, nearest
 from engine.contract.experiment import Experiment
 from engine.contract.toml_lines import KeyPath, given_twice, key_lines
+
+if TYPE_CHECKING:
+    from engine.contract.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -68,21 +71,26 @@ def read_text(path: Path) -> str:
     raise ExperimentError([Problem(str(path), "", reason)])
 
 
-def parse_experiment(text: str, source: str) -> Experiment:
-    """The experiment that `text` describes; `source` names it in messages."""
-    experiment, problems = check_experiment(text, source)
+def parse_experiment(text: str, source: str, workspace: Workspace | None = None) -> Experiment:
+    """The experiment that `text` describes; `source` names it in messages, `workspace` is as for `check_experiment`."""
+    experiment, problems = check_experiment(text, source, workspace)
     if experiment is None:
         raise ExperimentError(problems)
     return experiment
 
 
-def check_experiment(text: str, source: str) -> tuple[Experiment | None, list[Problem]]:
-    """The experiment, or None with every problem of the text, in the order of their lines."""
+def check_experiment(
+    text: str, source: str, workspace: Workspace | None = None
+) -> tuple[Experiment | None, list[Problem]]:
+    """The experiment, or None with every problem of the text, in the order of their lines.
+
+    With a `workspace`, in which a new run is to start: also whether that has what `train.init_from` names.
+    """
     try:
         document = tomli.loads(text)
     except tomli.TOMLDecodeError as error:
         return None, [_not_toml(error, source)]
-    conversion = _Conversion()
+    conversion = _Conversion(workspace)
     experiment = conversion.table(Experiment, document, ())
     if conversion.problems:
         return None, _placed(conversion.problems, text, source)
@@ -113,7 +121,8 @@ def _placed(found: Sequence[tuple[KeyPath, str]], text: str, source: str) -> lis
 class _Conversion:
     """Converts key by key and goes on after a problem, so that all of them are reported together."""
 
-    def __init__(self) -> None:
+    def __init__(self, workspace: Workspace | None) -> None:
+        self.workspace = workspace
         self.problems: list[tuple[KeyPath, str]] = []
 
     def table(self, struct: type[msgspec.Struct], value: Any, path: KeyPath) -> Any:
@@ -132,7 +141,7 @@ class _Conversion:
         if len(self.problems) > before:
             return None
         table = struct(**known)
-        self.problems.extend(((*path, key), message) for key, message in contradictions(table))
+        self.problems.extend(((*path, key), message) for key, message in contradictions(table, self.workspace))
         return table
 
     def value(self, info: types.Type, value: Any, path: KeyPath) -> Any:

@@ -13,12 +13,17 @@ from engine.contract.errors import UserError
 def apply_overrides(text: str, overrides: Sequence[str]) -> str:
     """`text` with each `table.key=value` set in it; the value is TOML, or else a bare text.
 
-    The text must be valid TOML. Whether key and value make sense is for the loading to say.
+    Whether key and value make sense is for the loading to say; so it is of a text that is no TOML, which comes back as
+    it was.
 
     Raises:
         UserError: an override is not of the form `table.key=value`.
     """
     if not overrides:
+        return text
+    try:
+        tomli.loads(text)
+    except tomli.TOMLDecodeError:
         return text
     import tomlkit  # 60 ms, and only a run with --set needs it
 

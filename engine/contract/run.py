@@ -93,7 +93,7 @@ class Run:
         """`run.json`, or None before the engine has written it, or where it is damaged: the run is readable still."""
         try:
             return msgspec.json.decode(self.info_file.read_bytes(), type=RunInfo)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, ValueError):  # msgspec's, and bytes that are not UTF-8
             return None
 
     def write_info(self, info: RunInfo) -> None:
@@ -201,6 +201,11 @@ class RunStatus:
     def best(self) -> Eval | None:
         """The evaluation with the lowest validation loss."""
         return min(self.evals, key=lambda evaluation: evaluation.val_loss, default=None)
+
+    @property
+    def imported(self) -> bool:
+        """Whether its weights were trained elsewhere: a training finishes on data that it has prepared."""
+        return self.last_word == "finished" and self.data is None
 
     def apply(self, event: AnyEvent) -> None:
         """Take in the next event."""

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from engine.contract.errors import UserError, nearest
-from engine.contract.run import Run
+from engine.contract.errors import NotYet, UserError, nearest
+from engine.contract.experiment import HUB_PREFIX
+from engine.contract.run import RESUMABLE, Run
 
 WORKSPACE_VARIABLE = "SLM_TUI_WORKSPACE"
 MIRROR_VARIABLE = "SLM_DATA_MIRROR"
+HUB_ID = r"[\w-][\w.-]*(/[\w-][\w.-]*)?"  # OWNER/NAME; what leaves the mirror's folder is none
 
 
 def mirror_folder() -> Path | None:
@@ -99,6 +101,7 @@ class Workspace:
         end of one, NAME/ID, or the path of a run's directory in this workspace.
 
         Raises:
+            NotYet: it is an experiment that has no run yet.
             UserError: no run fits, or several do.
         """
         runs = self.list_runs()
@@ -122,9 +125,59 @@ class Workspace:
         known = {run.name for run in runs} | {run.id for run in runs} | {file.stem for file in self.experiment_files()}
         experiment = self.experiments / f"{reference}.toml"
         if _NAME.fullmatch(reference) and experiment.is_file():
-            raise UserError(f"{reference} has no run yet; slm-tui run {reference} starts one")
+            raise NotYet(f"{reference} has no run yet; slm-tui run {reference} starts one")
         hint = _suggestion(reference, known) if known else "; slm-tui init puts the shipped experiments there"
         raise UserError(f"no experiment or run {reference!r} in {self.root}{hint}")
+
+    def find_weights(self, init_from: str) -> Run | Path | str:
+        """What `train.init_from` names: a run; a file of weights or a Hugging Face folder; or a name on the hub.
+
+        What is no name on the hub, no file and no such folder is a run, the newest with a best checkpoint where it
+        is an experiment's name. Asks no network, and looks into no file.
+
+        Raises:
+            NotYet: it is an experiment of which no run has a best checkpoint or may still have one.
+            UserError: there is nothing of that name, naming the nearest; or it is such a run.
+        """
+        if init_from.startswith(HUB_PREFIX):
+            return self._hub_name(init_from.removeprefix(HUB_PREFIX))
+        path = below(self.root, init_from)
+        if path.is_file() or (path / "config.json").is_file():
+            return path
+        named = [run for run in self.list_runs() if run.name == init_from]
+        saved = [run for run in named if (run.checkpoints / "best").is_dir()]  # one that begins now may be among them
+        if saved:
+            return saved[0]
+        try:
+            run = self.find_run(init_from)
+        except UserError as error:
+            on_hub = "/" in init_from and re.fullmatch(HUB_ID, init_from)
+            hint = neighbour(path) or (f'; a model on the hub is "{HUB_PREFIX}{init_from}"' if on_hub else "")
+            kind = NotYet if isinstance(error, NotYet) else UserError
+            raise kind(f"is no file, and as a run: {error}{hint}") from None
+        if not (run.checkpoints / "best").is_dir() and (state := run.state()) in RESUMABLE:
+            kind = NotYet if named else UserError
+            raise kind(f"{run} is {state}, and has no best checkpoint")
+        return run
+
+    def _hub_name(self, name: str) -> str:
+        if not below(self.root, name).is_dir() and not re.fullmatch(HUB_ID, name):
+            raise UserError(f"wants OWNER/NAME of a model on the hub behind {HUB_PREFIX}")
+        return name
+
+
+def below(root: Path, name: str) -> Path:
+    """The file or folder that a person calls `name`: below `root`, unless that begins with / or ~."""
+    try:
+        return root / Path(name).expanduser()
+    except RuntimeError:  # ~ of a user that there is not
+        return root / name
+
+
+def neighbour(path: Path) -> str:
+    """'; did you mean NAME?', where the folder of the missing `path` holds something of a similar name."""
+    names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    return _suggestion(path.name, names)
 
 
 def valid_name(name: str) -> str:

@@ -13,9 +13,8 @@ from typing import Any, cast
 
 from engine.contract.errors import UserError
 from engine.contract.events import Emit, Prepare
+from engine.contract.workspace import HUB_ID, below
 from engine.data.locate import DISK_FULL, without_network
-
-HUB_ID = r"[\w-][\w.-]*(/[\w-][\w.-]*)?"  # OWNER/NAME; what leaves the mirror's folder is none
 
 
 def repository(name: str, wanted: Sequence[str], mirror: Path | None, root: Path, shown: str) -> Path:
@@ -26,7 +25,7 @@ def repository(name: str, wanted: Sequence[str], mirror: Path | None, root: Path
     Raises:
         UserError: there is none, or the hub does not give it.
     """
-    folder = root / Path(name).expanduser()
+    folder = below(root, name)
     if name and folder.is_dir():
         return folder
     if not re.fullmatch(HUB_ID, name):
@@ -94,8 +93,9 @@ def dataset_splits(
     with dataset_errors_explained(dataset, mirrored):
         if streamed_at is not None:
             return cast(Mapping[str, Any], datasets.load_dataset(dataset, config, revision=streamed_at, streaming=True))
-        # without being asked it is not streamed: each pass would download all of it again
-        return cast(Mapping[str, Any], datasets.load_dataset(dataset, config))
+        # Without being asked it is not streamed: each pass would download all of it again. On disk, whatever the
+        # user's settings: its files are what its fingerprint is of.
+        return cast(Mapping[str, Any], datasets.load_dataset(dataset, config, keep_in_memory=False))
 
 
 def dataset_commit(dataset: str) -> str:

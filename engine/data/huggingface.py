@@ -54,6 +54,8 @@ class HuggingFaceConfig(msgspec.Struct, frozen=True):
 class HuggingFaceTokenizer(Tokenizer):
     """A tokenizer.json, and which of its tokens ends a story."""
 
+    kind = "huggingface"
+
     def __init__(self, document: str, end_of_text: str) -> None:
         """`document`: the text of a tokenizer.json.
 
@@ -70,6 +72,8 @@ class HuggingFaceTokenizer(Tokenizer):
         parsed = json.loads(document)
         self._byte_of = byte_of_letter() if _is_byte_level(parsed.get("decoder")) else None
         self._added = {token["id"] for token in parsed.get("added_tokens", ())}
+        model = parsed["model"]
+        self.unknown_id = model.get("unk_id") if "unk_id" in model else ids.get(model.get("unk_token"))
 
     def encode(self, text: str) -> list[int]:
         return self._without_eot(self._tokenizer.encode(text, add_special_tokens=False).ids)

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from engine.contract.errors import UserError, nearest
+from engine.contract.errors import UserError
 from engine.contract.events import Emit
-from engine.contract.workspace import Workspace
+from engine.contract.workspace import Workspace, below, neighbour
 from engine.data.progress import Progress
 from engine.data.readers import CHUNK, DataFile
 
@@ -43,7 +43,7 @@ def locate(entry: str, workspace: Workspace, mirror: Path | None, emit: Emit) ->
     """
     if entry.startswith(("https://", "http://")):
         return [DataFile.of(_fetched(entry, workspace, mirror, emit), entry)]
-    path = workspace.root / Path(entry).expanduser()
+    path = below(workspace.root, entry)
     if path.is_file():
         return [DataFile.of(path, entry)]
     if path.is_dir():
@@ -52,19 +52,13 @@ def locate(entry: str, workspace: Workspace, mirror: Path | None, emit: Emit) ->
     files = [Path(match) for match in matches if Path(match).is_file()]
     if not files:
         raise UserError(
-            f"data.files: {entry}: no such file in {workspace.root}{'' if glob.has_magic(entry) else _neighbour(path)}"
+            f"data.files: {entry}: no such file in {workspace.root}{'' if glob.has_magic(entry) else neighbour(path)}"
         )
     return [DataFile.of(file, _shown(file, workspace)) for file in files]
 
 
 def _shown(file: Path, workspace: Workspace) -> str:
     return str(file.relative_to(workspace.root) if file.is_relative_to(workspace.root) else file)
-
-
-def _neighbour(path: Path) -> str:
-    names = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
-    near = nearest(path.name, names)
-    return f"; did you mean {near}?" if near else ""
 
 
 def _fetched(url: str, workspace: Workspace, mirror: Path | None, emit: Emit) -> Path:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import itertools
 import json
 import math
 import shutil
@@ -43,6 +42,7 @@ from engine.data.progress import Progress
 from engine.data.sources import Source, Splits, open_source
 from engine.data.token_files import SplitManifest, remove_journal, write_tokens
 from engine.data.tokenizers import TRAINING_CHARACTERS, Tokenizer, gpt2, train_byte_bpe
+from engine.starting_point import starting_tokenizer, unused_table
 
 if TYPE_CHECKING:
     from engine.data.corpus_translation import CorpusTranslation
@@ -96,9 +96,14 @@ class PreparedData:
             for path, split in ((prepared.train, manifest.train), (prepared.val, manifest.val)):
                 if path.stat().st_size != split.tokens * width:
                     raise UserError(f"{path}: is damaged: wants {split.tokens * width:,} bytes; delete {directory}")
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, ValueError) as error:  # msgspec's, and text that is not UTF-8
             raise UserError(f"{directory}: is no whole prepared data: {error}; delete it") from None
         return prepared
+
+
+def digest_of(directory: Path) -> str:
+    """The hash over everything that shaped the data in `directory`, NAME-HASH, which need not be there any more."""
+    return directory.name.rpartition("-")[2]
 
 
 def prepare(name: str, experiment: Experiment, workspace: Workspace, mirror: Path | None, emit: Emit) -> PreparedData:
@@ -121,7 +126,7 @@ def prepare(name: str, experiment: Experiment, workspace: Workspace, mirror: Pat
                     for item in place.part.iterdir():
                         item.rename(new / item.name)
             prepared = replace(PreparedData.load(directory), cached=False)
-    for message in prepared.manifest.warnings:
+    for message in (*unused_table(experiment, place.starting), *prepared.manifest.warnings):
         emit(Warning(message=message))
     return prepared
 
@@ -148,7 +153,7 @@ class _Place:
     translation: CorpusTranslation | None
     tokenizer: Callable[[], Tokenizer | None]  # None where it is trained on the source
     table: TokenizerTable
-    by_table: bool  # whether the table alone says which tokenizer it is
+    starting: Tokenizer | None  # that of the weights which the training starts from: it takes the table's place
     key: dict[str, Any]
     digest: str
     part: Path  # the directory of what is not whole yet
@@ -160,7 +165,7 @@ def _reserved(experiment: Experiment, workspace: Workspace, mirror: Path | None,
     with write_errors_explained(workspace):
         source = open_source(experiment.data, workspace, mirror, emit)
         translation = corpus_translation(experiment, workspace, mirror)
-        opened = starting_tokenizer(experiment, workspace, mirror)
+        opened = starting = starting_tokenizer(experiment, workspace, mirror)
         # only what has no fixed vocabulary: prepared data is found without the files of GPT-2's tokenizer
         if opened is None and experiment.tokenizer.kind == "huggingface":
             opened = open_tokenizer(experiment.tokenizer, workspace, mirror)
@@ -174,7 +179,7 @@ def _reserved(experiment: Experiment, workspace: Workspace, mirror: Path | None,
                 translation,
                 lambda: opened or open_tokenizer(experiment.tokenizer, workspace, mirror),
                 experiment.tokenizer,
-                opened is None,
+                starting,
                 key,
                 digest,
                 part,
@@ -184,27 +189,6 @@ def _reserved(experiment: Experiment, workspace: Workspace, mirror: Path | None,
             finally:
                 if translation is not None:
                     translation.close()
-
-
-def starting_tokenizer(experiment: Experiment, workspace: Workspace, mirror: Path | None) -> Tokenizer | None:
-    """The tokenizer of the weights that the training starts from; None where it starts from scratch, or they come
-    without one.
-
-    Raises:
-        UserError: there are no such weights, or they leave the tokenizer to a table that has none ready.
-    """
-    init_from = experiment.train.init_from
-    if init_from is None:
-        return None
-    from engine.starting_point import starting_point  # whose files may want torch
-
-    tokenizer = starting_point(init_from, workspace, mirror).tokenizer(workspace, mirror)
-    if tokenizer is None and experiment.tokenizer.kind == "byte_bpe":
-        raise UserError(
-            f'train.init_from = "{init_from}": comes without a tokenizer, and one that is trained on other texts does '
-            'not fit it: wants tokenizer.kind = "gpt2" or "huggingface"'
-        )
-    return tokenizer
 
 
 def corpus_translation(experiment: Experiment, workspace: Workspace, mirror: Path | None) -> CorpusTranslation | None:
@@ -316,9 +300,9 @@ def _kept_tokenizer(place: _Place, splits: Splits | None, emit: Emit) -> Tokeniz
 
 def _trained(place: _Place, splits: Splits, emit: Emit) -> Tokenizer:
     assert place.table.vocab_size is not None, "the experiment was checked"
-    progress = Progress(emit, "train tokenizer", splits.train_count)
-    step = math.ceil(splits.train_characters / TRAINING_CHARACTERS)  # from all over the split, not its first files
-    stories = itertools.islice(progress.of(splits.train()), None, None, max(1, step))
+    every = max(1, math.ceil(splits.train_characters / TRAINING_CHARACTERS))  # all over the split, not its first files
+    progress = Progress(emit, "train tokenizer", math.ceil(splits.train_count / every))
+    stories = progress.of(splits.train(every))
     tokenizer = train_byte_bpe(stories, place.table.vocab_size, place.table.min_frequency)
     progress.finish()
     return tokenizer
@@ -349,7 +333,7 @@ def _write(place: _Place, emit: Emit) -> None:
 def _warnings(place: _Place, tokenizer: Tokenizer, repeated: int) -> list[str]:
     """What the user should know of the data."""
     warnings, table = [], place.table
-    if place.by_table and table.kind == "byte_bpe" and tokenizer.vocab_size != table.vocab_size:
+    if place.starting is None and table.kind == "byte_bpe" and tokenizer.vocab_size != table.vocab_size:
         warnings.append(
             f"tokenizer.vocab_size = {table.vocab_size:,}: the training stories give only {tokenizer.vocab_size:,} "
             f"entries at min_frequency = {table.min_frequency}; the model gets that many"

@@ -13,8 +13,13 @@ ENDS = ".!?…؟۔"  # what a sentence ends with, English or Arabic
 # How far a cut is searched, in characters a token; no vocabulary in use has tokens as long on average.
 _CHARACTERS_A_TOKEN = 32
 _GAP = re.compile(r"\s+")
-_LINE_BREAKS = frozenset("\n\r\v\f\x85\u2028\u2029")
-_ENDED = re.compile(rf"[{ENDS}][\"'”’»)\]]*$")
+_CLOSING = r"\"'”’»)\]"  # what may follow that
+_LINE_BREAKS = "\n\r\v\f\x85\u2028\u2029"
+_BREAKS = frozenset(_LINE_BREAKS)
+_ENDED = re.compile(rf"[{ENDS}][{_CLOSING}]*$")
+# Where a sentence may end: most gaps between words are passed over without a look at the words before them. A gap is
+# tried from its beginning only, so that a long one is read once.
+_POSSIBLE_END = re.compile(rf"(?<=[{ENDS}{_CLOSING}])\s+|(?<!\s)[^\S{_LINE_BREAKS}]*[{_LINE_BREAKS}]\s*")
 _NOT_ENDED = re.compile(r"(?:^|[\s\"'“‘«(\[])(?:Mr|Mrs|Ms|Dr|St|Prof|[A-Z])\.$")  # a title or an initial
 _TAIL = 12  # characters before a gap that tell whether a sentence has ended
 _CLAUSE_GAP = re.compile(r"(?<=[,;:،؛—–])\s+")
@@ -43,18 +48,20 @@ def pieces(text: str, count: Callable[[str], int], limit: int) -> Iterator[Piece
 
 def sentences(text: str) -> Iterator[Piece]:
     """The sentences of `text` and the white space after each. A line break ends a sentence, too."""
-    start = 0
-    for gap in _GAP.finditer(text):
-        if gap.start() == 0 or gap.end() == len(text) or _parts(text, start, gap):
+    start, end = len(text) - len(text.lstrip()), len(text.rstrip())
+    if start:
+        yield "", text[:start]
+    for gap in _POSSIBLE_END.finditer(text, start, end):
+        if _parts(text, start, gap):
             yield text[start : gap.start()], gap.group()
             start = gap.end()
-    if start < len(text):
-        yield text[start:], ""
+    if start < end:
+        yield text[start:end], text[end:]
 
 
 def _parts(text: str, start: int, gap: re.Match[str]) -> bool:
     """Whether a sentence, begun at `start`, ends before `gap`: not so in `"Is it?" she asked`."""
-    if not _LINE_BREAKS.isdisjoint(gap.group()):
+    if not _BREAKS.isdisjoint(gap.group()):
         return True
     tail = text[max(start, gap.start() - _TAIL) : gap.start()]
     return bool(_ENDED.search(tail)) and not _NOT_ENDED.search(tail) and not text[gap.end()].islower()

@@ -21,8 +21,8 @@ import numpy as np
 from engine.contract.errors import UserError
 from engine.contract.events import Emit
 from engine.contract.experiment import Data
-from engine.contract.workspace import Workspace
-from engine.data.hub import HUB_ID, dataset_splits
+from engine.contract.workspace import HUB_ID, Workspace
+from engine.data.hub import dataset_splits
 from engine.data.locate import locate
 from engine.data.progress import Progress
 from engine.data.readers import KINDS, DataFile, content_hash, missing_column, no_text, without_outer_blank_lines
@@ -111,12 +111,14 @@ class Splits:
             return self.untranslated_validation()
         return map(self._tidy, self._translated(self.untranslated_validation()))
 
-    def train(self) -> Iterator[str]:
+    def train(self, every: int = 1) -> Iterator[str]:
+        """The training stories; of each `every` of them the first."""
+        untranslated = islice(self.untranslated_train(), None, None, every)
         if self._translated is None:
-            yield from self.untranslated_train()
+            yield from untranslated
             return
         in_validation = set(map(_digest, self.validation()))  # two stories may have one translation
-        for story in map(self._tidy, self._translated(self.untranslated_train())):
+        for story in map(self._tidy, self._translated(untranslated)):
             if _digest(story) in in_validation:
                 self.repeated += 1
             else:
@@ -260,7 +262,7 @@ def _hub(data: Data, workspace: Workspace, mirror: Path | None, emit: Emit) -> S
     else:
         splits, rows_of = dataset_splits(dataset, data.config, folder, emit), HubRows
     for key, split in (("train_split", data.train_split), ("val_split", data.val_split)):
-        if split not in splits and (split or key == "train_split"):
+        if (split or key == "train_split") and split not in splits:
             hint = '; val_split = "" makes one by val_fraction' if key == "val_split" else ""
             there = ", ".join(splits) or "none"
             raise UserError(f'data.{key} = "{split}": dataset {dataset} has no such split; there are {there}{hint}')

@@ -24,6 +24,7 @@ from engine.data.tokenizers import Tokenizer
 
 BLOCK = 500_000  # characters that one thread tokenizes at a time
 JOURNAL_INTERVAL = 5.0  # seconds of work that a kill may cost
+THREADS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -76,7 +77,7 @@ def _whole(path: Path, journal: Path, width: int) -> SplitManifest:
     try:
         done = msgspec.json.decode(journal.read_bytes(), type=SplitManifest)
         return done if path.stat().st_size >= done.tokens * width else SplitManifest(0, 0, 0)
-    except (FileNotFoundError, msgspec.MsgspecError):
+    except (FileNotFoundError, ValueError):  # msgspec's, and bytes that are not UTF-8
         return SplitManifest(0, 0, 0)
 
 
@@ -101,12 +102,11 @@ def _blocks(stories: Iterable[str]) -> Iterator[list[str]]:
 
 def _in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """`function` of each item, in order; at most two items a thread are under way."""
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     pending: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         for item in items:
             pending.append(pool.submit(function, item))
-            if len(pending) == 2 * threads:
+            if len(pending) == 2 * THREADS:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()

@@ -50,8 +50,10 @@ class TokenizerConfig(msgspec.Struct, frozen=True):
 class Tokenizer(ABC):
     """Token ids of a text and the text of token ids."""
 
+    kind: Literal["gpt2", "byte_bpe", "huggingface"]
     vocab_size: int
     eot_id: int  # of the end-of-text token
+    unknown_id: int | None = None  # of the token for what the vocabulary lacks; bytes lack nothing
 
     @abstractmethod
     def encode(self, text: str) -> list[int]:
@@ -110,7 +112,7 @@ class BytePairTokenizer(Tokenizer):
 
     def __init__(self, config: TokenizerConfig, ranks: dict[bytes, int]) -> None:
         """`ranks`: the id of each token's bytes; of two possible merges the one with the lower id comes first."""
-        self.config = config
+        self.config, self.kind = config, config.kind
         self.vocab_size = config.vocab_size
         self.eot_id = config.special_tokens[EOT]
         self._ranks = ranks

@@ -19,12 +19,12 @@ from engine.contract.workspace import Workspace
 from engine.data.prepare import (
     corpus_translation,
     open_tokenizer,
-    starting_tokenizer,
     trained_tokenizer,
     write_errors_explained,
 )
 from engine.data.sources import open_source
 from engine.data.tokenizers import Tokenizer
+from engine.starting_point import starting_tokenizer
 
 STORIES = 200  # of the corpus: its first ones, which the figures are of
 TRANSLATED_STORIES = 20  # of a corpus that is to be translated, which takes a second a story and more on a CPU
@@ -50,8 +50,9 @@ def tokenized(
 def _tokenized(
     experiment: Experiment, workspace: Workspace, mirror: Path | None, text: str | None, emit: Emit
 ) -> Tokenized:
+    starting = starting_tokenizer(experiment, workspace, mirror)
     tokenizer = (
-        starting_tokenizer(experiment, workspace, mirror)
+        starting
         or open_tokenizer(experiment.tokenizer, workspace, mirror)
         or trained_tokenizer(experiment, workspace, mirror, emit)
     )
@@ -61,16 +62,19 @@ def _tokenized(
             raise UserError("data: holds no story")
     else:
         stories = [text]
-    words, tokens = sum(len(story.split()) for story in stories), sum(len(tokenizer.encode(s)) for s in stories)
+    cut = [tokenizer.encode(story) for story in stories]
     return Tokenized(
-        tokenizer=_named(experiment.tokenizer),
+        tokenizer=f"that of {experiment.train.init_from}" if starting else _named(experiment.tokenizer),
         vocab_size=tokenizer.vocab_size,
         stories=len(stories) if text is None else None,
         characters=sum(map(len, stories)),
         bytes=sum(len(story.encode()) for story in stories),
-        words=words,
-        tokens=tokens,
+        words=sum(len(story.split()) for story in stories),
+        tokens=sum(map(len, cut)),
         pieces=_pieces(tokenizer, stories[0][:SHOWN]),
+        unknown=sum(ids.count(tokenizer.unknown_id) for ids in cut) if tokenizer.unknown_id is not None else 0,
+        # some tokenizers put a space before a text, of which nothing is lost
+        altered=sum(tokenizer.decode(ids).strip() != story.strip() for ids, story in zip(cut, stories, strict=True)),
     )
 
 

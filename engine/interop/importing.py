@@ -33,7 +33,7 @@ from engine.contract.overrides import apply_overrides
 from engine.contract.run import Run
 from engine.contract.workspace import Workspace, valid_name
 from engine.data.huggingface import HuggingFaceTokenizer, open_tokenizer
-from engine.data.tokenizers import BytePairTokenizer, Tokenizer, gpt2
+from engine.data.tokenizers import Tokenizer, gpt2
 from engine.interop.fitting import fitted, inferred, our_names
 from engine.interop.foreign import Foreign, read_foreign
 from engine.interop.vocabulary import end_of_text, tokenizer_json
@@ -208,7 +208,7 @@ def read_tokenizer(folder: Path, mirror: Path | None, workspace: Workspace) -> T
 
 def _nameable(tokenizer: Tokenizer) -> Tokenizer:
     """A tokenizer that a [tokenizer] table can name: of ours, GPT-2's alone needs no corpus to train on."""
-    if isinstance(tokenizer, BytePairTokenizer) and tokenizer.config.kind != "gpt2":
+    if tokenizer.kind == "byte_bpe":
         return HuggingFaceTokenizer(tokenizer_json(tokenizer), end_of_text(tokenizer))
     return tokenizer
 

@@ -13,9 +13,9 @@ from engine.checkpoint import CheckpointInfo
 from engine.contract.estimates import parameter_count, tokens_per_step
 from engine.contract.event_search import samples_in
 from engine.contract.events import Eval, Prepared
-from engine.contract.experiment import Data, Experiment, Tokenizer, Translate
+from engine.contract.experiment import Data, Experiment, Translate
 from engine.contract.run import Run
-from engine.data.tokenizers import Tokenizer as LoadedTokenizer
+from engine.data.tokenizers import Tokenizer
 from engine.interop.vocabulary import end_of_text
 from engine.model import GPT
 from engine.writing import story
@@ -63,7 +63,7 @@ Every story that it was trained on has `{eot}` before it, so a prompt wants it t
 """
 
 
-def model_card(run: Run, experiment: Experiment, model: GPT, info: CheckpointInfo, tokenizer: LoadedTokenizer) -> str:
+def model_card(run: Run, experiment: Experiment, model: GPT, info: CheckpointInfo, tokenizer: Tokenizer) -> str:
     """The card's text. Where the run has no sample of this checkpoint's step, one is written now."""
     prompt = next((prompt for prompt in experiment.sampling.prompts if prompt), "")
     return _CARD.format(
@@ -90,7 +90,7 @@ def _origin(experiment: Experiment, info: CheckpointInfo) -> str:
     return f"fine-tuned from {start}" if start else "trained from scratch"
 
 
-def _data(run: Run, experiment: Experiment, info: CheckpointInfo, tokenizer: LoadedTokenizer) -> list[str]:
+def _data(run: Run, experiment: Experiment, info: CheckpointInfo, tokenizer: Tokenizer) -> list[str]:
     if not info.tokens:
         return ["not known: these weights were trained elsewhere", f"vocabulary: {tokenizer.vocab_size:,} entries"]
     lines = [_corpus(experiment.data)]
@@ -99,7 +99,7 @@ def _data(run: Run, experiment: Experiment, info: CheckpointInfo, tokenizer: Loa
     prepared: Prepared | None = run.status().data
     if prepared is not None:
         lines.append(f"{prepared.train_tokens:,} training tokens, {prepared.val_tokens:,} validation tokens")
-    lines.append(f"tokenizer: {_tokenizer(experiment.tokenizer)}, {tokenizer.vocab_size:,} entries")
+    lines.append(f"tokenizer: {_tokenizer(experiment, tokenizer)}, {tokenizer.vocab_size:,} entries")
     return lines
 
 
@@ -111,9 +111,14 @@ def _corpus(data: Data) -> str:
     return "files: " + ", ".join(Path(name).name if "://" not in name else name for name in data.files)
 
 
-def _tokenizer(table: Tokenizer) -> str:
-    kinds = {"gpt2": "GPT-2's", "byte_bpe": "byte-level BPE, trained on the training split"}
-    return kinds.get(table.kind) or Path(table.name or "").name
+def _tokenizer(experiment: Experiment, tokenizer: Tokenizer) -> str:
+    if tokenizer.kind == "gpt2":
+        return "GPT-2's"
+    if experiment.train.init_from:
+        return f"that of {experiment.train.init_from}"
+    if tokenizer.kind == "byte_bpe":
+        return "byte-level BPE, trained on the training split"
+    return Path(experiment.tokenizer.name or "").name
 
 
 def _figures(run: Run, experiment: Experiment, info: CheckpointInfo) -> str:
@@ -143,7 +148,7 @@ def _settings(experiment: Experiment) -> str:
     return "\n".join(lines).strip()
 
 
-def _sample(run: Run, experiment: Experiment, model: GPT, info: CheckpointInfo, tokenizer: LoadedTokenizer) -> str:
+def _sample(run: Run, experiment: Experiment, model: GPT, info: CheckpointInfo, tokenizer: Tokenizer) -> str:
     written = samples_in(run.metrics, run.metrics.stat().st_size) if run.metrics.exists() else []
     of_this_step = [sample for sample in written if sample.step == info.step and sample.text.strip()]
     if of_this_step:

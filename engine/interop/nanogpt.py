@@ -12,7 +12,7 @@ import torch
 
 from engine.checkpoint import CheckpointInfo
 from engine.contract.errors import UserError
-from engine.data.tokenizers import BytePairTokenizer, Tokenizer
+from engine.data.tokenizers import Tokenizer
 from engine.model import GPT
 
 
@@ -53,7 +53,7 @@ def checkpoint_of(model: GPT, info: CheckpointInfo) -> dict[str, Any]:
 
 def caveats(tokenizer: Tokenizer) -> list[str]:
     """What nanoGPT does not find in the file."""
-    if isinstance(tokenizer, BytePairTokenizer) and tokenizer.config.kind == "gpt2":
+    if tokenizer.kind == "gpt2":
         return []
     return [
         "nanoGPT's sample.py takes every vocabulary for GPT-2's; this one is another, in the run's "

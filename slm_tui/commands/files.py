@@ -76,8 +76,10 @@ def _tell(problems: Mapping[str, Sequence[Problem]]) -> None:
 
 
 def _problems(path: Path) -> list[Problem]:
+    folder = path.resolve().parent
+    workspace = Workspace(folder.parent) if folder.name == "experiments" else None
     try:
-        return check_experiment(read_text(path), shown_path(path))[1]
+        return check_experiment(read_text(path), shown_path(path), workspace)[1]
     except ExperimentError as error:
         return list(error.problems)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import typer
 
 from slm_tui.commands.common import (
@@ -13,7 +12,9 @@ from slm_tui.commands.common import (
     Json,
     Mirror,
     Overrides,
+    as_arguments,
     console,
+    facts_of,
     print_json,
     workspace_of,
 )
@@ -40,8 +41,9 @@ def tokenizer(
 ) -> None:
     """How an experiment's tokenizer cuts a text.
 
-    Pieces and ids of its beginning; tokens a word (fertility) and bytes a token of the whole. Without --text, of the
-    corpus' first stories. A byte-level BPE is trained first, as prepare trains it, if no prepared data has it.
+    Pieces and ids of its beginning; tokens a word (fertility) and bytes a token of the whole, and what of it the tokens
+    lose. Without --text, of the corpus' first stories. A byte-level BPE is trained first, as prepare trains it, if no
+    prepared data has it.
     """
     from engine.contract.events import Tokenized
     from slm_tui.console import preparation_shown
@@ -51,14 +53,15 @@ def tokenizer(
     workspace = workspace_of(context)
     plan(workspace, name, overrides or [])
     arguments = ["tokenize", name, "--workspace", str(workspace.root)]
-    arguments += [part for override in overrides or [] for part in ("--set", override)]
+    arguments += as_arguments(overrides)
     arguments += [f"--text={text}"] if text is not None else []
     with preparation_shown(console(stderr=True)) as show:
         answer = answer_of(arguments, Tokenized, show, mirror)
     if json:
-        facts = {key: value for key, value in msgspec.to_builtins(answer).items() if key not in ("event", "t")}
         figures = {"tokens_per_word": _ratio(answer.tokens, answer.words)}
-        print_json({"experiment": name, **facts, **figures, "bytes_per_token": _ratio(answer.bytes, answer.tokens)})
+        print_json(
+            {"experiment": name, **facts_of(answer), **figures, "bytes_per_token": _ratio(answer.bytes, answer.tokens)}
+        )
         return
     _print(name, answer)
 
@@ -74,12 +77,26 @@ def _print(name: str, answer: Tokenized) -> None:
         f"  {decimal(_ratio(answer.tokens, answer.words), 2)} tokens a word (fertility), "
         f"{decimal(_ratio(answer.bytes, answer.tokens), 2)} bytes a token"
     )
+    for loss in _losses(answer):
+        print(f"  {loss}")
     print()
     width = max(len(str(piece.id)) for piece in answer.pieces[:SHOWN])
     for piece in answer.pieces[:SHOWN]:  # a line each: pieces side by side would be joined and reordered in Arabic
         print(f"  {piece.id:>{width}}  {_legible(piece)}")
     if len(answer.pieces) > SHOWN:
         print(f"  {'…':>{width}}")
+
+
+def _losses(answer: Tokenized) -> list[str]:
+    """What of the text its tokens do not hold; nothing where they hold all."""
+    losses = []
+    if answer.unknown:
+        share = decimal(100 * answer.unknown / answer.tokens, 2)
+        losses.append(f"{count(answer.unknown)} of them ({share} %) are the unknown token, which stands for any text")
+    if answer.altered:
+        what = "the text" if answer.stories is None else f"{count(answer.altered)} of {count(answer.stories)} stories"
+        losses.append(f"come back from their tokens otherwise than they were, so a model cannot learn them: {what}")
+    return losses
 
 
 def _legible(piece: Piece) -> str:

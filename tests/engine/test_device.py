@@ -18,6 +18,7 @@ from engine.device import (
     choose_precision,
     describe,
     peak_flops,
+    peak_of,
     prepare_device,
     should_compile,
 )
@@ -54,6 +55,29 @@ def test_compilation_is_for_gpus_unless_told_otherwise() -> None:
 
 def test_an_unknown_peak_is_none_not_a_guess() -> None:
     assert peak_flops(CPU, "fp32") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "peak"),
+    [
+        ("NVIDIA H100 80GB HBM3", 989e12),
+        ("NVIDIA H100 PCIe", 756e12),
+        ("NVIDIA GH200 480GB", 989e12),
+        ("NVIDIA A100-SXM4-80GB", 312e12),
+        ("NVIDIA L40S", 362e12),
+        ("NVIDIA L4", 121e12),
+        ("NVIDIA GeForce RTX 4090", 165e12),
+        ("NVIDIA L40", None),
+        ("NVIDIA RTX A1000", None),
+        ("NVIDIA GB200", None),
+        ("NVIDIA H100 NVL", None),
+        ("NVIDIA GeForce RTX 4080 SUPER", None),
+        ("NVIDIA GeForce RTX 4090 Laptop GPU", None),
+        ("Tesla T4", None),
+    ],
+)
+def test_a_gpu_is_known_by_its_whole_name(name: str, peak: float | None) -> None:
+    assert peak_of(name) == peak
 
 
 def test_threads_are_as_asked_for() -> None:

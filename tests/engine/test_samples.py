@@ -104,6 +104,18 @@ def test_without_the_models_that_translate_there_is_a_warning_and_no_sample(
     assert 'sampling.translate.prompt_model = "./none": no such folder' in event.message
 
 
+def test_too_little_memory_for_a_story_is_a_warning(
+    model: GPT, tokenizer: BytePairTokenizer, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hidden(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
+
+    monkeypatch.setattr(GPT, "hidden", hidden)
+    (event,) = written(model, tokenizer, run)
+    assert isinstance(event, Warning)
+    assert event.message == "no stories at step 3: cpu has too little free memory for them"
+
+
 def test_a_model_that_has_lost_itself_is_a_warning(tokenizer: BytePairTokenizer, run: Run) -> None:
     broken = GPT(EXPERIMENT.model, tokenizer.vocab_size)
     torch.nn.init.constant_(broken.ln_f.weight, float("nan"))

@@ -11,10 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import tiny_tokenizers
 from support import engine, events_of, start_engine, start_fresh_engine, taken_device, wait_for
 
 from engine.contract.errors import UserError
 from engine.contract.events import Prepare, Prepared, Queued, RunEnded, RunStarted, Step, Warning
+from engine.contract.overrides import apply_overrides
 from engine.contract.run import Run
 from engine.session import evaluate_run
 
@@ -130,6 +132,36 @@ def test_a_run_is_evaluated_on_its_prepared_data_when_their_source_is_gone(new_r
     assert engine(run, "--resume") == 1
     error = events_of(run)[-1]
     assert isinstance(error, RunEnded) and error.error is not None and "stories.txt" in error.error
+
+
+def resumed_on_other_texts(new_run: NewRun, tmp_path: Path, tokenizer: str) -> tuple[Run, int]:
+    """A run of three steps whose corpus is another one, and whose data are gone, when it goes on; the exit code."""
+    corpus = tmp_path / "stories.txt"
+    corpus.write_text("<|endoftext|>".join(f"Once there were {n} hens." for n in range(400)))
+    run = new_run("data.source=files", "data.files=['stories.txt']", "train.max_steps=3", "train.warmup_steps=0")
+    overridden = apply_overrides(run.experiment_file.read_text(), [f"tokenizer={tokenizer}"])
+    run.experiment_file.write_text(overridden)
+    assert engine(run) == 0, run.log.read_text()
+    shutil.rmtree(tmp_path / "data")
+    corpus.write_text("<|endoftext|>".join(f"Zwölf Boxkämpfer jagen {n} Eulen quer." for n in range(400)))
+    run.experiment_file.write_text(run.experiment_file.read_text().replace("max_steps = 3", "max_steps = 6"))
+    return run, engine(run, "--resume")
+
+
+def test_a_run_does_not_go_on_with_the_tokens_of_another_tokenizer(new_run: NewRun, tmp_path: Path) -> None:
+    run, code = resumed_on_other_texts(new_run, tmp_path, '{kind="byte_bpe", vocab_size=270}')
+    error = events_of(run)[-1]
+    assert code == 1 and isinstance(error, RunEnded) and error.error is not None
+    assert "the tokenizer of its last checkpoint is another one than that of its data" in error.error
+    assert run.status().step == 3
+
+
+def test_a_run_that_goes_on_with_other_texts_says_so(new_run: NewRun, tmp_path: Path) -> None:
+    tiny_tokenizers.save(tiny_tokenizers.byte_level(), tmp_path / "folder")
+    run, code = resumed_on_other_texts(new_run, tmp_path, '{kind="huggingface", name="folder"}')
+    assert (code, run.status().step) == (0, 6)
+    (warning,) = run.status().warnings
+    assert "which this run used before, is gone, and what its source gives now differs" in warning
 
 
 def test_a_checkpoint_is_not_evaluated_on_the_tokens_of_another_tokenizer(trained: Run) -> None:

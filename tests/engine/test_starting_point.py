@@ -13,10 +13,12 @@ from support import engine, events_of, start_engine, wait_for
 
 from engine.checkpoint import load_model, load_tokenizer
 from engine.contract.errors import UserError
-from engine.contract.events import Step
+from engine.contract.events import Event, Step, Warning
 from engine.contract.experiment import Model
 from engine.contract.run import Run
 from engine.contract.workspace import MIRROR_VARIABLE, Workspace
+from engine.data.prepare import prepare
+from engine.data.tokenizing import tokenized
 from engine.interop.exporting import export
 from engine.starting_point import StartingPoint, starting_point
 
@@ -44,7 +46,34 @@ def test_a_run_starts_from_the_weights_and_the_tokenizer_of_another(trained: Run
     run = started_from(new_run, trained.id)
     assert engine(run) == 0, run.log.read_text()
     assert_same_model(run, trained)
-    assert f"starts from the weights of {trained}" in run.log.read_text()
+    assert f"starts from the weights and the tokenizer of {trained}" in run.log.read_text()
+    assert not run.status().warnings
+
+
+def test_a_table_that_asks_for_another_tokenizer_is_said_to_be_unused(trained: Run, new_run: NewRun) -> None:
+    run = started_from(new_run, trained.id, "tokenizer.vocab_size=5000")
+    told: list[Event] = []
+    prepare("tiny", run.experiment(), Workspace(run.workspace_folder), None, told.append)
+    (warning,) = (event.message for event in told if isinstance(event, Warning))
+    assert warning == (
+        f'train.init_from = "{trained.id}": its tokenizer is used (byte_bpe, 400 entries), and that of [tokenizer] '
+        "(byte_bpe, 5,000 entries) is not"
+    )
+    cut = tokenized(run.experiment(), Workspace(run.workspace_folder), None, "Once", told.append)
+    assert (cut.tokenizer, cut.vocab_size) == (f"that of {trained.id}", 400)
+
+
+def test_a_name_that_means_another_tokenizer_by_now_is_refused(trained: Run, new_run: NewRun) -> None:
+    """Its data were cut by the tokenizer of the run that was the newest then."""
+    run = new_run("train.init_from='tiny'", "model.n_layer=3", "train.max_steps=1", "train.warmup_steps=0")
+    assert "does not fit n_layer = 3" in failure(run)
+    newer = new_run("data.language='arabic'", "train.max_steps=1", "train.warmup_steps=0")
+    assert engine(newer) == 0
+    text = run.experiment_file.read_text(encoding="utf-8")
+    run.experiment_file.write_text(text.replace("n_layer = 3", "n_layer = 2"), encoding="utf-8")
+    assert engine(run, "--resume") == 1
+    told = events_of(run)[-1].error  # type: ignore[attr-defined]
+    assert f'train.init_from = "tiny": is {newer} now, with another tokenizer' in told
 
 
 def test_an_experiments_name_is_its_newest_run_with_a_checkpoint(trained: Run, new_run: NewRun) -> None:

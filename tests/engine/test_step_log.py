@@ -21,9 +21,9 @@ def log(request: pytest.FixtureRequest) -> tuple[StepLog, Progress, list[Event]]
     return step_log, progress, told
 
 
-def add(step_log: StepLog, progress: Progress, loss: float) -> None:
+def add(step_log: StepLog, progress: Progress, loss: float, grad_norm: float = 1.0) -> None:
     progress.step += 1
-    step_log.add(torch.tensor(loss), torch.tensor(1.0), 1e-3)
+    step_log.add(torch.tensor(loss), torch.tensor(grad_norm), 1e-3)
 
 
 def test_every_step_is_told_once_and_in_order(log: tuple[StepLog, Progress, list[Event]]) -> None:
@@ -48,6 +48,20 @@ def test_a_loss_that_is_not_finite_is_told_as_null_and_raised(
     last = told[-1]
     assert isinstance(last, Step) and last.step == 2 and last.loss is None
     assert progress.train_loss_steps == 1
+
+
+def test_a_gradient_that_is_not_finite_is_the_end_unless_it_moved_nothing(
+    log: tuple[StepLog, Progress, list[Event]],
+) -> None:
+    step_log, progress, told = log
+    step_log.skips_overflow = True
+    add(step_log, progress, 3.0, float("inf"))
+    step_log.flush()
+    step_log.skips_overflow = False
+    with pytest.raises(Diverged):
+        add(step_log, progress, 3.0, float("nan"))
+        step_log.flush()
+    assert [(event.loss, event.grad_norm) for event in told if isinstance(event, Step)] == [(3.0, None)] * 2
 
 
 def test_the_first_step_and_the_one_after_a_pause_started_are_rated_by_their_own_time(

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import random
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from support import engine, events_of, start_engine, start_fresh_engine, wait_for
 
-from engine.contract.events import AnyEvent, Checkpoint, Eval, Resumed, RunEnded, Sample, Step
+from engine.contract.events import AnyEvent, Checkpoint, Eval, EventWriter, Resumed, RunEnded, Sample, Step
 from engine.contract.experiment import Model, Train
 from engine.contract.run import Run
+from engine.contract.workspace import Workspace
+from engine.data.prepare import prepare
 from engine.model import GPT
 from engine.optimizer import Optimizers, Schedule
+from engine.train import train
 
 NewRun = Callable[..., Run]
 
@@ -65,19 +70,42 @@ def test_a_run_trains_evaluates_saves_samples_and_finishes(new_run: NewRun) -> N
         assert ("trainer.pt" in names) == (kind == "last")
 
 
-def test_a_killed_run_resumes_bit_for_bit(new_run: NewRun) -> None:
+SIGNALLED = """
+import os, sys
+from engine.__main__ import main
+from engine.contract.events import EventWriter, Step
+
+number, at_step = int(sys.argv.pop()), int(sys.argv.pop())
+write = EventWriter.__call__
+
+
+def write_and_signal(self, event):
+    write(self, event)
+    if isinstance(event, Step) and event.step == at_step:
+        os.kill(os.getpid(), number)
+
+
+EventWriter.__call__ = write_and_signal
+sys.exit(main())
+"""
+
+
+def signalled(run: Run, at_step: int, number: signal.Signals) -> int:
+    """Train `run` in an engine process that gets a signal as soon as it has told of a step; its exit code."""
+    command = [sys.executable, "-c", SIGNALLED, "train", str(run.path), str(at_step), str(number.value)]
+    return subprocess.run(command, check=False, timeout=120).returncode
+
+
+@pytest.mark.parametrize("at_step", [14, 24])  # between a checkpoint and an evaluation; before the last of both
+def test_a_killed_run_resumes_bit_for_bit(new_run: NewRun, at_step: int) -> None:
     straight, killed = new_run(), new_run()
     assert engine(straight) == 0
-    victim = start_engine(killed)
-    kill_at = random.randrange(5, 22)
-    wait_for(lambda: max(losses(events_of(killed)), default=0) >= kill_at, f"step {kill_at}")
-    victim.kill()
-    victim.wait()
+    assert signalled(killed, at_step, signal.SIGKILL) == -signal.SIGKILL
     assert killed.state() == "lost"
     # a fresh one, so that nothing may depend on the order of a set or on where things lie in memory
     assert start_fresh_engine(killed, "--resume").wait(timeout=120) == 0, killed.log.read_text()
     resumed = [event.step for event in events_of(killed) if isinstance(event, Resumed)]
-    assert len(resumed) == 1 and resumed[0] >= 4, "it goes on from a checkpoint, not from the beginning"
+    assert resumed == [(at_step - 1) // 4 * 4], "it goes on from the latest checkpoint"
     assert losses(events_of(killed)) == losses(events_of(straight))
     assert evaluations(events_of(killed)) == evaluations(events_of(straight))
     weights = [(run.checkpoints / "last" / "model.safetensors").read_bytes() for run in (killed, straight)]
@@ -89,11 +117,9 @@ def test_a_stopped_run_saves_and_resumes_bit_for_bit(new_run: NewRun, schedule: 
     settings = (f"train.schedule={schedule}", "train.optimizer=muon", "train.learning_rate=0.05")
     straight, stopped = new_run(*settings), new_run(*settings)
     assert engine(straight) == 0
-    process = start_engine(stopped)
-    wait_for(lambda: len(losses(events_of(stopped))) >= 3, "three steps")
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=60) == 130
+    assert signalled(stopped, 3, signal.SIGTERM) == 130
     assert last_word(stopped).reason == stopped.state() == "stopped"
+    assert stopped.status().step == 3
     assert engine(stopped, "--resume") == 0
     assert losses(events_of(stopped)) == losses(events_of(straight))
     assert [event.lr for event in events_of(stopped) if isinstance(event, Step)] == [
@@ -113,12 +139,45 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_good_checkpoint(ne
     assert max(saved, default=0) < diverged_at
 
 
+def test_a_gradient_that_is_not_finite_does_not_reach_a_checkpoint(
+    new_run: NewRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backward, calls = Optimizers.backward, 0
+
+    def overflowing(self: Optimizers, loss: torch.Tensor) -> None:
+        nonlocal calls
+        calls += 1
+        backward(self, loss)
+        if calls == 3:
+            self.parameters[0].grad[0, 0] = torch.inf  # type: ignore[index]
+
+    monkeypatch.setattr(Optimizers, "backward", overflowing)
+    run = new_run("train.checkpoint_interval=1")
+    experiment, emit = run.experiment(), EventWriter(run.metrics)
+    data = prepare("tiny", experiment, Workspace(run.workspace_folder), None, emit)
+    assert train(run, experiment, data, torch.device("cpu"), emit, lambda: False, resume=False) == "diverged"
+    emit.close()
+    assert [event.grad_norm is None for event in events_of(run) if isinstance(event, Step)] == [False, False, True]
+    weights = load_file(run.checkpoints / "last" / "model.safetensors")
+    assert all(bool(weight.isfinite().all()) for weight in weights.values())
+
+
 def test_early_stopping_ends_after_evaluations_without_a_better_one(new_run: NewRun) -> None:
     run = new_run("train.max_steps=400", "train.eval_interval=2", "train.early_stopping=3", "train.learning_rate=0.5")
     assert engine(run) == 0
     assert run.state() == "early_stopped"
     evals = [event for event in events_of(run) if isinstance(event, Eval)]
     assert [event.best for event in evals[-4:]] == [True, False, False, False]
+
+
+def test_a_run_that_was_killed_as_it_stopped_early_does_not_train_on(new_run: NewRun) -> None:
+    run = new_run("train.max_steps=400", "train.eval_interval=2", "train.early_stopping=3", "train.learning_rate=0.5")
+    assert engine(run) == 0
+    stopped_at = run.status().step
+    said = run.metrics.read_bytes().splitlines(keepends=True)
+    run.metrics.write_bytes(b"".join(line for line in said if not line.startswith(b'{"event":"run_ended"')))
+    assert engine(run, "--resume") == 0
+    assert (run.state(), run.status().step) == ("early_stopped", stopped_at)
 
 
 def test_data_shorter_than_a_window_are_refused_with_both_numbers(new_run: NewRun) -> None:
@@ -130,7 +189,7 @@ def test_data_shorter_than_a_window_are_refused_with_both_numbers(new_run: NewRu
 
 
 def test_an_engine_does_not_touch_a_run_that_another_one_trains(new_run: NewRun) -> None:
-    run = new_run("train.max_steps=2000")
+    run = new_run("train.max_steps=100000")
     first = start_engine(run)
     wait_for(lambda: len(losses(events_of(run))) >= 1, "the first step")
     assert engine(run) == 2

@@ -36,6 +36,19 @@ def test_a_broken_file_is_told_with_its_line_also_where_there_are_overrides(work
         launcher.plan(workspace, "tiny", ["train.max_steps=7"])
 
 
+def test_weights_that_are_nowhere_start_nothing_and_those_of_another_experiment_wait_for_its_run(
+    workspace: Workspace,
+) -> None:
+    with pytest.raises(UserError, match=r'^--set: train.init_from = "tinny": is no file, .*; did you mean tiny\?$'):
+        launcher.plan(workspace, "tiny", ["train.init_from=tinny"])
+    planned = launcher.plan(workspace, "tiny", ["train.init_from=tiny"])  # which may be started before this one
+    with pytest.raises(
+        UserError, match=r'^train.init_from = "tiny": .*tiny has no run yet; slm-tui run tiny starts one$'
+    ):
+        launcher.start(workspace, planned)
+    assert not workspace.runs.exists()
+
+
 def test_a_mirror_that_is_not_there_starts_nothing(workspace: Workspace, tmp_path: Path) -> None:
     planned = launcher.plan(workspace, "tiny")
     with pytest.raises(UserError, match="no such folder"):

@@ -14,6 +14,7 @@ from msgspec import inspect as types
 
 from engine.contract.experiment import Experiment
 from engine.contract.loading import ExperimentError, Problem, check_experiment, load_experiment, parse_experiment
+from engine.contract.workspace import Workspace
 
 FULL = """
 description = "everything set"
@@ -253,6 +254,23 @@ def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
 def test_keys_that_contradict_each_other_are_refused(tiny: str, path: Any, value: Any, message: str) -> None:
     (problem,) = problems(changed(tiny, path, value))
     assert message in str(problem)
+
+
+def test_what_init_from_names_is_looked_for_where_a_new_run_is_to_start(tiny: str, tmp_path: Path) -> None:
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "first.toml").touch()  # it may run before this one
+    workspace = Workspace(tmp_path)
+
+    def problems(init_from: str, where: Workspace | None) -> list[str]:
+        text = tiny.replace("[train]", f'[train]\ninit_from = "{init_from}"')
+        return list(map(str, check_experiment(text, "x.toml", where)[1]))
+
+    (problem,) = problems("frist", workspace)
+    assert problem.startswith('x.toml:16: train.init_from = "frist": is no file, and as a run: ')
+    assert problem.endswith("did you mean first?")
+    assert problems("first", workspace) == problems("huggingface:owner/name", workspace) == []
+    assert problems("frist", None) == [], "a run that goes on needs it no more"
+    assert len(problems("huggingface:", workspace)) == 1
 
 
 def test_byte_bpe_needs_a_size(tiny: str) -> None:

@@ -267,6 +267,8 @@ def test_the_time_in_a_queue_is_not_counted() -> None:
 def test_run_json_comes_back_as_written(run: Run) -> None:
     info = RunInfo(run.id, run.name, "2026-11-21T01:33:55+00:00", ["x"], {"torch": "2"}, None, "host", "cpu", 1)
     assert run.info() is None
+    run.info_file.write_bytes(b'{"run_id": "\xff"}')
+    assert run.info() is None, "as damaged as any other, though it is JSON"
     run.write_info(info)
     assert run.info() == info
     assert b"\n" in run.info_file.read_bytes(), "for people to read"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import tomli
 
@@ -54,7 +55,6 @@ def test_every_shipped_experiment_loads_and_fits_the_schema(path: Path) -> None:
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_every_shipped_experiment_is_valid_to_an_independent_validator(path: Path) -> None:
-    jsonschema = pytest.importorskip("jsonschema", reason="the package jsonschema is not installed")
     jsonschema.Draft202012Validator(SCHEMA).validate(tomli.loads(path.read_text(encoding="utf-8")))
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 import pytest
 
-from engine.contract.errors import UserError
+from engine.contract.errors import NotYet, UserError
 from engine.contract.run import Run
 from engine.contract.workspace import Workspace, valid_name
 
@@ -169,3 +170,44 @@ def test_new_runs_have_directories_of_their_own(workspace: Workspace) -> None:
     assert len({run.id for run in made}) == 20
     assert all(run.path.is_dir() and run.name == "untried" for run in made)
     assert set(workspace.list_runs("untried")) == set(made)
+
+
+def test_weights_are_found_as_a_file_a_folder_a_run_or_on_the_hub(workspace: Workspace) -> None:
+    (workspace.root / "weights.pt").touch()
+    (workspace.root / "folder").mkdir()
+    (workspace.root / "folder" / "config.json").touch()
+    (workspace.runs / "quickstart" / FIRST / "checkpoints" / "best").mkdir(parents=True)
+    assert workspace.find_weights("weights.pt") == workspace.root / "weights.pt"
+    assert workspace.find_weights("folder") == workspace.root / "folder"
+    assert workspace.find_weights("huggingface:owner/name") == "owner/name"
+    assert workspace.find_weights("huggingface:folder") == "folder"
+    assert workspace.find_weights("beef") == Run(workspace.runs / "other" / OTHER)
+    assert workspace.find_weights("quickstart") == Run(workspace.runs / "quickstart" / FIRST), "which has a checkpoint"
+
+
+@pytest.mark.parametrize(
+    ("init_from", "message"),
+    [
+        ("quickstrat", "as a run: no experiment or run 'quickstrat' in .*; did you mean quickstart"),
+        ("weighs.pt", "is no file, .*; did you mean weights.pt"),
+        ("owner/name", 'a model on the hub is "huggingface:owner/name"'),
+        ("huggingface:../name", "wants OWNER/NAME of a model on the hub"),
+        ("~nobody-of-this-name/weights.pt", "is no file"),
+    ],
+)
+def test_weights_that_are_nowhere_name_the_nearest(workspace: Workspace, init_from: str, message: str) -> None:
+    (workspace.root / "weights.pt").touch()
+    with pytest.raises(UserError, match=message):
+        workspace.find_weights(init_from)
+
+
+def test_weights_of_an_experiment_that_has_not_run_are_not_there_yet(workspace: Workspace) -> None:
+    with pytest.raises(NotYet, match=r"untried has no run yet; slm-tui run untried starts one"):
+        workspace.find_weights("untried")
+    for run in workspace.list_runs("other"):
+        os.utime(run.path, (0, 0))
+    with pytest.raises(NotYet, match=rf"^other/{OTHER} is lost, and has no best checkpoint$"):
+        workspace.find_weights("other")
+    with pytest.raises(UserError, match=rf"^other/{OTHER} is lost, and has no best checkpoint$") as told:
+        workspace.find_weights("beef")
+    assert not isinstance(told.value, NotYet), "a run that is over"

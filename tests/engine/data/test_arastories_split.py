@@ -42,16 +42,16 @@ def test_the_split_is_the_references_story_for_story(tmp_path: Path) -> None:
     assert sorted(train) == sorted(expected["train"]["Story"])
 
 
-def test_preparing_them_with_their_tokenizer_takes_less_than_a_minute(tmp_path: Path) -> None:
+def test_preparing_them_with_their_tokenizer_takes_less_than_a_minute_of_one_core(tmp_path: Path) -> None:
     experiment = Experiment(
         data=DATA,
         tokenizer=Tokenizer("byte_bpe", vocab_size=32_000),
         model=Model(1, 1, 8, 128),
         train=Train(1),
     )
-    start = time.perf_counter()
+    start = time.process_time()  # of one core, however many others want it
     prepared = prepare("arastories", experiment, Workspace(tmp_path), MIRROR, silent)
-    assert time.perf_counter() - start < 60
+    assert time.process_time() - start < 60
     manifest = prepared.manifest
     assert (manifest.vocab_size, manifest.dtype) == (32_000, "uint16")
     assert (manifest.train.stories, manifest.val.stories) == (2696, 300)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import weakref
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from engine.contract.events import Event, Prepare
 from engine.contract.experiment import Data, Experiment, Hardware, Model, Tokenizer, Train, Translate
 from engine.contract.workspace import Workspace
 from engine.data import corpus_translation
+from engine.data import prepare as module
 from engine.data.corpus_translation import CorpusTranslation
 from engine.data.prepare import PreparedData, prepare
 from engine.data.sources import open_source
@@ -251,6 +253,24 @@ def test_a_story_of_which_nothing_is_left_is_left_out(workspace: Workspace, monk
     stories = stories_in(data, data.train)
     assert 0 < len(stories) < 14
     assert all(stories)
+
+
+def test_a_tokenizer_that_learns_from_a_part_has_only_that_part_translated(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[int] = []
+    translated = CorpusTranslation.translated
+
+    def counting(self: CorpusTranslation, stories: Iterable[str]) -> Iterator[str]:
+        whole = list(stories)
+        taken.append(len(whole))
+        return translated(self, whole)
+
+    monkeypatch.setattr(CorpusTranslation, "translated", counting)
+    monkeypatch.setattr(module, "TRAINING_CHARACTERS", 10)
+    prepared(workspace)
+    training, validation = 18, 6
+    assert taken == [validation, 1, validation, training, validation], "to train on one story, to tokenize both splits"
 
 
 def test_without_the_model_it_is_said_which_key_names_it(workspace: Workspace) -> None:

@@ -77,6 +77,11 @@ def test_a_missing_file_names_the_nearest(workspace: Workspace) -> None:
         found("storys.txt", workspace)
 
 
+def test_a_home_that_there_is_not_is_a_missing_file(workspace: Workspace) -> None:
+    with pytest.raises(UserError, match=r"^data\.files: ~nobody-of-this-name/a\.txt: no such file"):
+        found("~nobody-of-this-name/a.txt", workspace)
+
+
 def test_a_folder_is_no_file(workspace: Workspace) -> None:
     (workspace.root / "corpus").mkdir()
     with pytest.raises(UserError, match=r"corpus is a folder; wants files, such as corpus/\*\.csv"):

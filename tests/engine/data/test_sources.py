@@ -288,6 +288,24 @@ def test_a_hub_dataset_is_read_through_datasets(tmp_path: Path) -> None:
     assert "hf download owner/name --repo-type dataset --local-dir DIR/owner/name" in no_config
 
 
+def test_a_hub_dataset_counts_by_its_texts_where_datasets_would_keep_it_in_memory(tmp_path: Path) -> None:
+    told = []
+    for name in ("a", "b"):
+        lines_file(tmp_path / name / "owner" / "name" / "train.jsonl", [f"{name} one", f"{name} two"])
+        environment = {"HF_HOME": str(tmp_path / name / "cache"), "HF_HUB_OFFLINE": "1", "PYTHONPATH": os.getcwd()}
+        done = subprocess.run(
+            [sys.executable, "-c", HUB_PROGRAM, '[{"val_split": ""}]'],
+            cwd=tmp_path / name,
+            env={**os.environ, **environment, "HF_DATASETS_IN_MEMORY_MAX_SIZE": "1000000"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        told.append(json.loads(done.stdout)[0])
+    assert told[0][1:] != told[1][1:]
+    assert told[0][0] != told[1][0]
+
+
 def ask(root: Path, endpoint: str, *cases: dict[str, str]) -> list[Any]:
     """What a process answers that asks the hub at `endpoint`."""
     environment = {"HF_HOME": str(root / "cache"), "HF_ENDPOINT": endpoint, "PYTHONPATH": os.getcwd()}

@@ -205,8 +205,11 @@ def test_two_at_once_stream_each_row_once(tmp_path: Path) -> None:
 
 
 def test_a_split_is_made_of_the_rows_that_were_streamed(tmp_path: Path) -> None:
+    wanted = {"streaming_rows": 50, "val_split": "", "val_fraction": 0.2}
     with hub_server(FILES) as server:
-        (made,) = ask(tmp_path, address(server), {"streaming_rows": 50, "val_split": "", "val_fraction": 0.2})
+        (made,) = ask(tmp_path, address(server), wanted)
+    (again,) = ask(tmp_path, "http://127.0.0.1:9", wanted)
+    assert again == [*made[:3], []], "no network is asked for a split that is not wanted"
     assert len(made[1]) == 40 and len(made[2]) == 10
     assert sorted(made[1] + made[2]) == sorted(TRAIN[:50])
 

@@ -184,6 +184,20 @@ def test_the_model_card_tells_data_settings_figures_and_a_sample(make_run: Calla
         assert told in card, told
 
 
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ((), "tokenizer: byte-level BPE, trained on the training split, 400 entries"),
+        (("train.init_from='other'",), "tokenizer: that of other, 400 entries"),
+    ],
+)
+def test_the_model_card_tells_whose_tokenizer_it_is(
+    make_run: Callable[..., Run], tmp_path: Path, keys: tuple[str, ...], told: str
+) -> None:
+    export(make_run(*keys), "best", "huggingface", tmp_path / "exported")
+    assert told in (tmp_path / "exported" / "README.md").read_text(encoding="utf-8")
+
+
 def test_the_model_cards_example_runs(make_run: Callable[..., Run], tmp_path: Path, capsys: Any) -> None:
     run = make_run("sampling.prompts=['Once \"upon\"']")
     folder = tmp_path / "exported"

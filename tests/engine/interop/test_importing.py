@@ -133,6 +133,16 @@ def test_the_configuration_is_inferred(make_run: Callable[..., Run], tmp_path: P
     assert_same(done, run)
 
 
+def test_a_broken_experiment_file_is_told_with_its_line_also_where_there_are_overrides(
+    original: Run, tmp_path: Path
+) -> None:
+    torch.save(weights_of(original, nanogpt), tmp_path / "w.pt")
+    (tmp_path / "experiments").mkdir(exist_ok=True)
+    (tmp_path / "experiments" / "brought.toml").write_text("[data\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"brought\.toml:1: is not TOML"):
+        bring_in(tmp_path / "w.pt", tmp_path, "model.n_head=2")
+
+
 def test_without_the_number_of_heads_nothing_is_guessed(original: Run, tokenizer_folder: Path, tmp_path: Path) -> None:
     torch.save(weights_of(original, nanogpt), tmp_path / "w.pt")
     with pytest.raises(UserError, match=r"says nothing of n_head.*--set model\.n_head=N does, where N divides .*= 32"):
@@ -153,6 +163,7 @@ def test_an_imported_run_is_a_run_like_any_other(original: Run, tokenizer_folder
     run = Workspace(tmp_path).find_run("brought")
     assert Path(done.run) == run.path
     assert run.state() == "finished" and not run.is_alive()
+    assert run.status().imported and not original.status().imported
     info = run.info()
     assert info is not None and (info.run_id, info.name) == (run.id, "brought")
     assert run.log.read_text() == f"imported from {tmp_path / 'w.pt'}\n"

@@ -38,6 +38,18 @@ def test_json_tells_ids_bytes_and_figures(program: Program, workspace: Workspace
     assert (document["tokens_per_word"], document["bytes_per_token"]) == (1.0, 4.0)
 
 
+def test_what_a_tokenizer_loses_is_told_and_only_then(program: Program, workspace: Workspace) -> None:
+    tiny_tokenizers.save(tiny_tokenizers.word_piece(), workspace.root / "folder", eos_token="[SEP]")
+    lines = program("tokenizer", "tiny", "--text", "there was a ﷺ", *NAMED).stdout.splitlines()
+    assert lines[3:6] == [
+        "  1 of them (16.67 %) are the unknown token, which stands for any text",
+        "  come back from their tokens otherwise than they were, so a model cannot learn them: the text",
+        "",
+    ]
+    whole = program("tokenizer", "tiny", "--text", "there was a girl", *NAMED).stdout
+    assert "unknown" not in whole and "otherwise" not in whole
+
+
 def test_a_trained_tokenizer_is_the_one_that_preparing_uses(program: Program, workspace: Workspace) -> None:
     before = program("tokenizer", "tiny", "--json")
     assert "train tokenizer" in before.stderr

@@ -71,7 +71,7 @@ class KeyBar(Widget):
     def on_resize(self) -> None:
         """More room, or less."""
         if self._hints:  # else the screen is still being made
-            self._hints = self._found()
+            self._look()
 
     def _found(self) -> list[_Hint]:
         """The keys that work now, as far as the line has room."""

@@ -191,7 +191,7 @@ class _Figure:
 
 
 FIGURES = {
-    "state": _Figure("state", lambda run: run.state, str, 3),
+    "state": _Figure("state", lambda run: run.standing, str, 3),
     "val_loss": _Figure("val loss", lambda run: run.best and run.best.val_loss, decimal, 2, min),
     "perplexity": _Figure(
         "perplexity", lambda run: run.best and run.best.perplexity, lambda value: decimal(value, 2), 1, min

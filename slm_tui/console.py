@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import termios
 import time
@@ -30,6 +31,7 @@ STATE_STYLES = {
     "stopping": "yellow",
     "finished": "green",
     "early_stopped": "green",
+    "imported": "green",
     "stopped": "yellow",
     "failed": "red",
     "diverged": "red",
@@ -54,7 +56,21 @@ class View(Protocol):
 
 def view_on(console: Console) -> View:
     """The view that fits where `console` writes."""
-    return LiveView(console) if console.is_terminal and not console.is_dumb_terminal else PlainView(console)
+    return LiveView(console) if _redraws(console) else PlainView(console)
+
+
+def _redraws(console: Console) -> bool:
+    """Whether something may be drawn again and again in its place. In the background (`slm-tui run NAME &`) the
+    terminal is the shell's, and whoever changes its modes is halted."""
+    return console.is_terminal and not console.is_dumb_terminal and _in_foreground()
+
+
+def _in_foreground() -> bool:
+    try:
+        with open("/dev/tty", "rb") as terminal:
+            return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
+    except OSError:  # no terminal is this process' own, so there is nobody to halt it
+        return True
 
 
 class LiveView:
@@ -101,7 +117,8 @@ def _no_echo() -> Iterator[None]:
     try:
         yield
     finally:
-        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+        if _in_foreground():  # or else, by Ctrl-Z and bg, the shell has put it right
+            termios.tcsetattr(terminal, termios.TCSADRAIN, before)
 
 
 class PlainView:
@@ -149,7 +166,7 @@ class PlainView:
 @contextmanager
 def preparation_shown(console: Console) -> Iterator[Callable[[AnyEvent], None]]:
     """Shows `prepare` and `warning` events while it lasts: a bar on a terminal, elsewhere a plain line now and then."""
-    if not console.is_terminal or console.is_dumb_terminal:
+    if not _redraws(console):
         yield _PlainPreparation(console)
         return
     with Live(console=console, auto_refresh=False, transient=True) as live:

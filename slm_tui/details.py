@@ -146,7 +146,7 @@ def _run_lines(run: RunFacts) -> list[tuple[str, str]]:
     when = f", {age(time.time() - run.updated)} ago" if run.updated and run.state != "training" else ""
     lines = [
         ("run", run.run),
-        ("state", f"{run.state}{when.replace(', now ago', ', just now')}"),
+        ("state", f"{run.standing}{when.replace(', now ago', ', just now')}"),
         ("steps", f"{count(run.step)} of {count(run.max_steps)}, {count(run.tokens)} tokens"),
         ("time", f"{duration(run.seconds)}{_pace(run)}"),
     ]

@@ -50,6 +50,12 @@ class RunFacts(msgspec.Struct):
     updated: float | None
     warnings: list[str]
     error: str | None
+    imported: bool = False  # made of weights from elsewhere, and not trained here
+
+    @property
+    def standing(self) -> str:
+        """The state in a word, as a person is told it."""
+        return "imported" if self.imported else self.state
 
 
 class ExperimentFacts(msgspec.Struct):
@@ -101,6 +107,7 @@ def run_facts(run: Run, status: RunStatus | None = None) -> RunFacts:
         updated=status.updated,
         warnings=list(dict.fromkeys(status.warnings)),
         error=status.error,
+        imported=status.imported,
     )
 
 

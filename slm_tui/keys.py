@@ -24,6 +24,7 @@ class Key:
     help: str  # in the help and the palette: a sentence
     shown: bool = True  # in the footer
     priority: bool = False  # taken before the focused widget sees it
+    for_strangers: str = ""  # the help on the page of stories, from which no way leads to anything else
 
 
 TITLES = {  # in the order of the help: what is nearest first
@@ -135,7 +136,14 @@ KEYS: dict[str, Sequence[Key]] = {
         Key("escape", "leave", "leave", "Put the cross-hair away, then the zoom, then go back.", shown=False),
     ),
     "stories": (
-        Key("escape", "leave", "stop", "Stop writing; then put the cursor away; then go back.", shown=False),
+        Key(
+            "escape",
+            "leave",
+            "stop",
+            "Stop writing; then put the cursor away; then go back.",
+            shown=False,
+            for_strangers="Stop writing; then put the cursor away.",
+        ),
         Key("enter,i", "prompt", "prompt", "Back to the prompt."),
         Key("r", "retry", "again", "Another story from the same prompt."),
         Key("c", "go_on", "go on", "Write on from the end, or from the token under the cursor."),
@@ -155,6 +163,7 @@ KEYS: dict[str, Sequence[Key]] = {
             "beside",
             "A second writer beside the first: the other checkpoint, or the run that is marked.",
             shown=False,
+            for_strangers="A second writer beside the first: the other checkpoint.",
         ),
     ),
     "compare": (

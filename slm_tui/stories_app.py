@@ -6,12 +6,18 @@ nor stories, which are the visitor's to take along.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+from textual import work
 from textual.binding import Binding
 from textual.driver import Driver
 
 from engine.contract.generation import CheckpointKind
 from engine.contract.run import Run
+from engine.contract.run_notes import RunNotes
 from slm_tui.base_app import BaseApp
+from slm_tui.catalog import Catalog, ExperimentEntry, RunEntry
+from slm_tui.facts import ExperimentFacts, run_facts
 from slm_tui.keys import bindings
 from slm_tui.screens.stories import StoriesScreen
 from slm_tui.settings import Settings
@@ -22,6 +28,7 @@ _LIMITS = {  # of one visitor, for there are others: samples and their length ta
     "num_samples": 4,
     "prompt": 20_000,
 }
+_LOOK_SECONDS = 2.0  # between looks at the run, which may be training
 
 
 class StoriesApp(BaseApp, inherit_bindings=False):  # without Textual's own key to quit
@@ -37,7 +44,23 @@ class StoriesApp(BaseApp, inherit_bindings=False):  # without Textual's own key 
         super().__init__(Settings(theme=theme), driver)
         self._run = run
         self._checkpoint: CheckpointKind = checkpoint
+        self._read = (0, 0)  # of the run's events: their size and time of change when they were read
 
     def on_mount(self) -> None:
         self.dress()
-        self.push_screen(StoriesScreen(self._run, self._checkpoint, _LIMITS))
+        self._stories = StoriesScreen(self._run, self._checkpoint, _LIMITS)
+        self.push_screen(self._stories)
+        self.set_interval(_LOOK_SECONDS, self._look)
+
+    @work(thread=True, exclusive=True)
+    def _look(self) -> None:
+        """Whether the run has gone on: there may be a better checkpoint."""
+        with suppress(OSError):  # deleted meanwhile
+            events = self._run.metrics.stat()
+            if (events.st_size, events.st_mtime_ns) != self._read:
+                self._read = events.st_size, events.st_mtime_ns
+                self.call_from_thread(self._show, RunEntry(self._run, run_facts(self._run), RunNotes(), ()))
+
+    def _show(self, entry: RunEntry) -> None:
+        self.catalog = Catalog((ExperimentEntry(ExperimentFacts(self._run.name, "", []), (entry,)),))
+        self._stories.show_catalog(self.catalog)

@@ -64,7 +64,7 @@ def state_of(facts: ExperimentFacts) -> str:
     """The newest run's state in a word; "broken" where the file is."""
     if facts.problems:
         return "broken"
-    return facts.newest.state if facts.newest else ""
+    return facts.newest.standing if facts.newest else ""
 
 
 def print_runs(console: Console, runs: Sequence[RunFacts]) -> None:
@@ -76,7 +76,7 @@ def run_columns(runs: Sequence[RunFacts]) -> list[Column]:
     """The columns of a list of runs, but for their names."""
     tokens, seconds = [run.tokens for run in runs], [run.seconds for run in runs]
     return [
-        Column("state", [run.state for run in runs], is_state=True),
+        Column("state", [run.standing for run in runs], is_state=True),
         Column("step", [count(run.step) for run in runs], 1, right=True, values=[run.step for run in runs]),
         *_best_columns([run.best for run in runs]),
         Column("tokens", list(map(quantity, tokens)), 3, right=True, values=tokens),

@@ -45,6 +45,7 @@ _STATE_COLOURS = {
     "training": "primary",
     "finished": "success",
     "early_stopped": "success",
+    "imported": "success",
     "stopped": "warning",
     "failed": "error",
     "diverged": "error",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -15,6 +16,8 @@ from engine.contract.workspace import Workspace
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from engine.contract.events import Event
+
 
 def workspace_of(context: typer.Context) -> Workspace:
     """The workspace that `--workspace`, the environment or the current folder names."""
@@ -26,6 +29,16 @@ def print_json(document: Any) -> None:
     text = msgspec.json.format(msgspec.json.encode(document, enc_hook=str), indent=2)
     sys.stdout.buffer.write(text + b"\n")
     sys.stdout.buffer.flush()
+
+
+def facts_of(event: Event) -> dict[str, Any]:
+    """What an engine's answer tells, for `--json`: without what makes an event of it."""
+    return {key: value for key, value in msgspec.to_builtins(event).items() if key not in ("event", "t")}
+
+
+def as_arguments(overrides: Sequence[str] | None) -> list[str]:
+    """The overrides as an engine command takes them, too."""
+    return [part for override in overrides or () for part in ("--set", override)]
 
 
 def console(stderr: bool = False) -> Console:

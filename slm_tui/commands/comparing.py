@@ -11,6 +11,7 @@ from engine.contract.errors import UserError
 from engine.contract.run import Run
 from engine.contract.workspace import Workspace
 from slm_tui.commands.common import RUNS, Json, console, print_json, workspace_of
+from slm_tui.commands.which_run import run_with_steps
 
 
 def compare(
@@ -36,7 +37,7 @@ def compare(
     if json and as_csv:
         raise UserError("--json and --csv: wants one of them")
     workspace = workspace_of(context)
-    runs = [workspace.find_run(name) for name in references or ()]
+    runs = [run_with_steps(workspace, name) for name in references or ()]
     if reference:
         _compare_with_reference(workspace, runs, json, as_csv)
         return

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import msgspec
 import typer
 
-from slm_tui.commands.checkpoints import run_with_checkpoint
 from slm_tui.commands.common import (
     Checkpoint,
     Json,
     Mirror,
     Overrides,
     RunReference,
+    as_arguments,
     complete_experiment,
+    facts_of,
     print_json,
     say,
     workspace_of,
 )
+from slm_tui.commands.which_run import run_with_checkpoint, run_with_steps
 from slm_tui.formats import count, quantity, shown_path
-
-if TYPE_CHECKING:
-    from engine.contract.events import Exported, Imported
 
 _METRICS = ("csv", "tensorboard")
 _NEXT = {  # what opens an export
@@ -62,11 +60,11 @@ def export(
 
     workspace = workspace_of(context)
     of_metrics = format in _METRICS
-    run = workspace.find_run(reference) if of_metrics else run_with_checkpoint(workspace, reference, checkpoint)
+    run = run_with_steps(workspace, reference) if of_metrics else run_with_checkpoint(workspace, reference, checkpoint)
     arguments = ["export", str(run.path), "--format", format, "--output", str(output), "--checkpoint", checkpoint]
     answer = answer_of(arguments, Exported, lambda event: None)
     if json:
-        print_json(_facts(answer))
+        print_json(facts_of(answer))
         return
     what = (
         f"{count(answer.points or 0)} points" if of_metrics else f"{checkpoint} checkpoint, step {count(answer.step)}"
@@ -120,11 +118,11 @@ def import_(
     workspace = workspace_of(context)
     name = experiment.removesuffix(".toml")
     arguments = ["import", str(file), f"--experiment={name}", "--workspace", str(workspace.root)]
-    arguments += [part for override in overrides or [] for part in ("--set", override)]
+    arguments += as_arguments(overrides)
     arguments += ["--tokenizer", str(tokenizer)] if tokenizer else []
     answer = answer_of(arguments, Imported, lambda event: None, mirror)
     if json:
-        print_json(_facts(answer))
+        print_json(facts_of(answer))
         return
     run = Run(Path(answer.run))
     print(f"{run}: {quantity(answer.parameters)} parameters, a vocabulary of {count(answer.vocab_size)}")
@@ -134,7 +132,3 @@ def import_(
         say(f"  {shown_path(Path(answer.file))} was written; its [data] is the built-in corpus:")
         say("  evaluate means something once it names texts that the model was not trained on")
     say(f'  slm-tui generate {run.id} --prompt "…" lets it write')
-
-
-def _facts(answer: Exported | Imported) -> dict[str, Any]:
-    return {key: value for key, value in msgspec.to_builtins(answer).items() if key not in ("event", "t")}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from codecs import BOM_UTF8
 from collections.abc import Iterable
 from contextlib import nullcontext
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,8 +15,8 @@ import msgspec
 from engine.contract.errors import UserError
 from engine.contract.generation import Generate
 from engine.contract.run import Run
-from slm_tui.commands.checkpoints import device_of
 from slm_tui.commands.telling import Story, told
+from slm_tui.commands.which_run import device_of
 from slm_tui.engine_calls import stories
 from slm_tui.formats import count, shown_path
 
@@ -46,9 +48,10 @@ def write_stories(
     if output is not None and output.exists() and output.samefile(prompts):
         raise UserError(f"--output {output}: is the file of the prompts")
     device = device or ("auto" if quantize else device_of(run))
-    replies = stories(run, checkpoint, device, requests, quantize, mirror)
+    written = told(run, requests, stories(run, checkpoint, device, requests, quantize, mirror))
+    first = next(written)  # a file that is there gives way to a story, and not to a checkpoint that cannot be read
     with nullcontext(sys.stdout.buffer) if output is None else open(output, "wb") as file:
-        _write(told(run, requests, replies), file)
+        _write(chain([first], written), file)
     if output is not None:
         print(f"{'a story' if len(requests) == 1 else f'{count(len(requests))} stories'}: {shown_path(output)}")
 
@@ -70,7 +73,7 @@ def read_prompts(path: Path) -> list[str]:
         UserError: there is none, or a line is not what it should be.
     """
     found = []
-    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+    for number, line in enumerate(path.read_bytes().removeprefix(BOM_UTF8).splitlines(), start=1):
         if not line.strip():
             continue
         try:

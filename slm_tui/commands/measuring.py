@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from engine.contract.errors import UserError
-from slm_tui.commands.checkpoints import device_of, run_with_checkpoint
 from slm_tui.commands.common import (
     Checkpoint,
     Device,
@@ -18,12 +16,15 @@ from slm_tui.commands.common import (
     Mirror,
     Overrides,
     RunReference,
+    as_arguments,
     checked_device,
     console,
+    facts_of,
     print_json,
     workspace_of,
 )
 from slm_tui.commands.stories import Quantize, Seed, checked
+from slm_tui.commands.which_run import device_of, run_with_checkpoint
 from slm_tui.formats import count, decimal, perplexity, shown_path
 
 
@@ -43,11 +44,11 @@ def prepare(
     workspace = workspace_of(context)
     plan(workspace, name, overrides or [])
     arguments = ["prepare", name, "--workspace", str(workspace.root)]
-    arguments += [part for override in overrides or [] for part in ("--set", override)]
+    arguments += as_arguments(overrides)
     with preparation_shown(console(stderr=True)) as show:
         prepared = answer_of(arguments, Prepared, show, mirror)
     if json:
-        print_json(prepared)
+        print_json(facts_of(prepared))
         return
     how = "was prepared already" if prepared.cached else "prepared"
     print(f"{name} {how}: {shown_path(Path(prepared.directory))}")
@@ -109,8 +110,7 @@ def evaluate(
     with preparation_shown(console(stderr=True)) as show:
         answer = answer_of(arguments, Evaluated, show, mirror)
     if json:
-        facts = {key: value for key, value in msgspec.to_builtins(answer).items() if key not in ("event", "t")}
-        print_json({"run": str(run), **facts, "perplexity": perplexity(answer.val_loss)})
+        print_json({"run": str(run), **facts_of(answer), "perplexity": perplexity(answer.val_loss)})
         return
     print(f"{run}, {checkpoint} checkpoint, step {count(answer.step)}, {count(answer.tokens)} validation tokens")
     print(

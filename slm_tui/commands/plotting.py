@@ -9,6 +9,7 @@ import typer
 
 from engine.contract.errors import UserError
 from slm_tui.commands.common import RUNS, say, workspace_of
+from slm_tui.commands.which_run import run_with_steps
 from slm_tui.formats import shown_path
 
 References = Annotated[list[str], RUNS]
@@ -55,7 +56,7 @@ def plot(
     plots.checked_output(output, plots.SUFFIXES, force)
     chosen = plots.metrics_named(metrics or ["loss", "perplexity"])
     workspace = workspace_of(context)
-    runs = [workspace.find_run(reference) for reference in references]
+    runs = [run_with_steps(workspace, reference) for reference in references]
     sources = plots.sources_of(runs)
     for run in dict.fromkeys(map(str, runs)):
         if run not in (source.label for source in sources):
@@ -85,7 +86,7 @@ def report(
     weight = _checked_weight(smoothing)
     checked_output(output, (".html", ".htm"), force)
     workspace = workspace_of(context)
-    runs = [workspace.find_run(reference) for reference in references]
+    runs = [run_with_steps(workspace, reference) for reference in references]
     write_report(output, runs, ChartOptions(axis, log_x, smoothing=weight))
     print(shown_path(output))
 

@@ -72,7 +72,7 @@ def serve(
 
 
 def _page(workspace: Workspace, stories: str | None, checkpoint: str, visitors: int) -> Page:
-    from slm_tui.commands.checkpoints import run_with_checkpoint
+    from slm_tui.commands.which_run import run_with_checkpoint
     from slm_tui.web.server import Page
 
     if stories is None:

@@ -12,7 +12,6 @@ from engine.contract.errors import UserError
 from engine.contract.experiment import SampleTranslate, Sampling
 from engine.contract.experiment import Seed as SeedRange
 from engine.contract.loading import wanted
-from slm_tui.commands.checkpoints import device_of, run_with_checkpoint
 from slm_tui.commands.common import (
     Checkpoint,
     Device,
@@ -24,6 +23,7 @@ from slm_tui.commands.common import (
     say,
     workspace_of,
 )
+from slm_tui.commands.which_run import device_of, run_with_checkpoint
 
 Prompt = Annotated[
     str | None, typer.Option(help="How the story begins; - reads it from stdin.", metavar="TEXT", show_default=False)

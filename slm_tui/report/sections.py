@@ -35,7 +35,7 @@ def day(seconds: float) -> str:
 
 def introduction(each: Told) -> Markup:
     """What the run is, how it stands, what went wrong, and what people said of it."""
-    state = tag("span", each.facts.state, cls=f"state {STATE_STYLES.get(each.facts.state, 'blue')}")
+    state = tag("span", each.facts.standing, cls=f"state {STATE_STYLES.get(each.facts.standing, 'blue')}")
     tags, said = list(each.notes.tags), [each.notes.notes]
     if each.experiment:
         tags = [*each.experiment.tags, *tags]

@@ -55,7 +55,8 @@ class HelpScreen(Dialog[None]):
         self._groups: dict[str, list[tuple[str, str, str]]] = {}
         for group, key, _ in keys_of(explained):
             shown = " ".join(self._shown(name) for name in key.keys.split(","))
-            self._groups.setdefault(group, []).append((shown, key.help, key_id(group, key)))
+            words = key.for_strangers if self.app.is_public and key.for_strangers else key.help
+            self._groups.setdefault(group, []).append((shown, words, key_id(group, key)))
 
     @staticmethod
     def _shown(key: str) -> str:

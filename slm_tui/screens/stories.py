@@ -23,11 +23,10 @@ from slm_tui.formats import count, counted, explained, shown_path
 from slm_tui.keys import bindings
 from slm_tui.screens.chosen import OneRun
 from slm_tui.story_book import as_file, kept_stories
-from slm_tui.text_direction import has_right_to_left
 from slm_tui.widgets.dialogs import Ask
 from slm_tui.widgets.key_bar import KeyBar
 from slm_tui.widgets.knobs import Knobs
-from slm_tui.widgets.prompt_area import PromptArea
+from slm_tui.widgets.prompt_area import AsRead, PromptArea
 from slm_tui.widgets.story_column import StoryColumn
 from slm_tui.widgets.story_text import StoryText
 
@@ -59,7 +58,7 @@ class StoriesScreen(OneRun):
         with Horizontal(id="stories-body"):
             yield StoryColumn(self.run, self._checkpoint)
             yield Knobs(self._sampling, self._limits)
-        yield StoryText(id="prompt-as-read")
+        yield AsRead()
         yield PromptArea(limit=self._limits.get("prompt"))
         yield KeyBar()
 
@@ -68,9 +67,7 @@ class StoriesScreen(OneRun):
         self.query_one(Knobs).add_class("pane")
         prompt = self.query_one(PromptArea)
         prompt.add_class("pane")
-        prompt.border_title = "prompt"
         earlier = [] if self.app.is_public else self._earlier_prompts()
-        self.query_one("#prompt-as-read").can_focus = False
         prompt.remember_all([*reversed(self._sampling.prompts), *earlier])
         prompt.set_text(earlier[-1] if earlier else self._sampling.prompts[0])
         prompt.select_all()  # typing takes its place, enter takes it as it is
@@ -143,13 +140,11 @@ class StoriesScreen(OneRun):
     # writing
 
     @on(TextArea.Changed)
-    def _prompt_typed(self, message: TextArea.Changed) -> None:
-        """A field shows what is typed in its logical order; above it, a right-to-left prompt stands as it is read."""
-        text = message.text_area.text
-        as_read = self.query_one("#prompt-as-read", StoryText)
-        as_read.set_class(has_right_to_left(text), "-needed")
-        as_read.styles.height = min(3, text.count("\n") + 1 + len(text) // max(20, self.size.width - 6))
-        as_read.set_text(text, follow=True)
+    @on(TextArea.SelectionChanged)
+    def _show_prompt_as_read(self) -> None:
+        prompt = self.query_one(PromptArea)
+        is_shown = self.query_one(AsRead).show(prompt.text, prompt.cursor_place)
+        prompt.border_title = "prompt, in the order of typing" if is_shown else "prompt"
 
     @on(PromptArea.Submitted)
     def _prompt_taken(self, message: PromptArea.Submitted) -> None:

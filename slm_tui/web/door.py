@@ -19,6 +19,8 @@ from engine.contract.errors import UserError
 # All that is there. A file of a folder is one, its listing is none.
 PATHS = re.compile(r"/|/ws/(dark|light)|/download/[\w-]+|/(static|own)/[\w/-]+\.[a-z]+", re.ASCII)
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[\w.-]+)(:\d{1,5})?", re.ASCII | re.IGNORECASE)
+_ORIGIN = re.compile(rf"(https?)://({_HOST.pattern})/?", re.ASCII | re.IGNORECASE)
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 @dataclass(frozen=True)
@@ -63,10 +65,11 @@ def public_origin(url: str) -> str:
     Raises:
         UserError: it is no address of a web page, or one below another.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(parts.netloc) or parts.path not in ("", "/"):
+    found = _ORIGIN.fullmatch(url)
+    if found is None or (found[3].startswith("[") and not _is_address(found[3])):
         raise UserError(f"--public-url {url}: wants http:// or https:// and a name, such as https://stories.example")
-    return f"{parts.scheme}://{parts.netloc.lower()}"
+    scheme, host = found[1].lower(), found[2].lower()
+    return f"{scheme}://{host.removesuffix(_DEFAULT_PORTS[scheme])}"  # a browser leaves that out, too
 
 
 def _is_address(name: str) -> bool:

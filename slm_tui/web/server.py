@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import shlex
 import socket
@@ -17,6 +18,7 @@ from pathlib import Path
 import aiohttp_jinja2
 import psutil
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from textual_serve.app_service import AppService
 from textual_serve.server import Server, to_int
 
@@ -39,7 +41,7 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-_MALFORMED = (AssertionError, AttributeError, LookupError, TypeError, ValueError)  # by a page that is not ours
+_MALFORMED = (AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)  # not by our page
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -127,7 +129,7 @@ class PageServer(Server):
         try:
             await websocket.prepare(request)
             await visitor.start(cells(width, MOST_COLUMNS), cells(height, MOST_ROWS))
-            with suppress(*_MALFORMED):
+            with suppress(ConnectionError, *_MALFORMED):  # the first: who is answered has left
                 await self._process_messages(websocket, visitor)
         finally:
             await asyncio.shield(visitor.see_off())
@@ -210,6 +212,11 @@ def _is_strangers(request: web.Request) -> bool:
     return is_strangers(peer[1], own[1])
 
 
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether an error is worth a traceback. What is no HTTP is not: those who scan for open ports send it."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
+
+
 def listen(host: str, port: int) -> socket.socket:
     """A socket that listens at this address; port 0 is any free one.
 
@@ -230,6 +237,7 @@ def listen(host: str, port: int) -> socket.socket:
 def serve(page: Page, door: Door, listening: socket.socket, announce: Callable[[], None]) -> None:
     """Serve the page until Ctrl-C or SIGTERM; then no process of a visitor is left. `announce` is called once these are
     heeded."""
+    logging.getLogger("aiohttp.server").addFilter(_is_ours)
     web.run_app(
         PageServer(page, door, announce)._make_app(),
         sock=listening,

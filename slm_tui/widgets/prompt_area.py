@@ -1,14 +1,22 @@
-"""Where a prompt is typed: enter takes it, up and down go through earlier ones."""
+"""Where a prompt is typed: enter takes it, up and down go through earlier ones; and how right-to-left ones read."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from textual.app import ComposeResult
+from textual.containers import Horizontal
 from textual.events import Key
 from textual.message import Message
-from textual.widgets import TextArea
+from textual.widgets import Static, TextArea
 from textual.widgets.text_area import Edit, EditResult
+
+from slm_tui.text_direction import has_right_to_left
+from slm_tui.widgets.story_text import StoryText
+
+_MOST_LINES = 3  # of a prompt as it is read
+_BESIDE = 14  # columns of its label and of what is around it
 
 
 class PromptArea(TextArea):
@@ -84,3 +92,44 @@ class PromptArea(TextArea):
     def _show(self, text: str) -> None:
         self.text = text
         self.move_cursor(self.document.end)
+
+    @property
+    def cursor_place(self) -> int:
+        """Where the cursor is in the text."""
+        return len(self.get_text_range((0, 0), self.cursor_location))
+
+
+class AsRead(Horizontal):
+    """A right-to-left prompt as it is read, with the letter at the cursor marked: a field has its letters unjoined, in
+    the order of typing. Of other prompts nothing is shown."""
+
+    DEFAULT_CSS = """
+    AsRead {
+        display: none;
+        height: auto;
+        padding: 0 1;
+        &.-needed { display: block; }
+        & > Static { width: auto; padding: 0 1; color: $text-muted; }
+        & > StoryText { width: 1fr; max-width: 100%; }
+    }
+    """
+
+    def compose(self) -> ComposeResult:
+        yield Static("as read")
+        yield StoryText()
+
+    def on_mount(self) -> None:
+        self.query_one(StoryText).can_focus = False
+
+    def show(self, text: str, cursor: int) -> bool:
+        """This is typed now, the cursor before its character number `cursor`; whether there is something to show."""
+        needed = has_right_to_left(text)
+        self.set_class(needed, "-needed")
+        if needed:
+            story = self.query_one(StoryText)
+            width = max(20, self.screen.size.width - _BESIDE)  # nothing has a width of its own while it is hidden
+            story.styles.height = min(_MOST_LINES, text.count("\n") + 1 + len(text) // width)
+            if story.text != text:
+                story.set_text(text, follow=True)
+            story.mark((cursor, cursor + 1) if cursor < len(text) else None)
+        return needed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -217,8 +218,10 @@ class StoryColumn(Vertical):
             self.loaded = None
             self._fail(UserError(f"the generation process is gone: {reply.why}\nEnter starts it again."))
         elif isinstance(reply, Error):
-            if reply.id is None or (self._request is not None and reply.id == self._request.id):
+            if reply.id is None:
                 self._fail(UserError(reply.message))
+            elif self._request is not None and reply.id == self._request.id:
+                self._say_problem(reply.message)
         elif self._request is not None and reply.id == self._request.id:
             self._take(reply)
         self._tell()
@@ -266,7 +269,14 @@ class StoryColumn(Vertical):
         )
 
     def _fail(self, error: UserError | OSError) -> None:
-        self._problem = explained(error) if isinstance(error, OSError) else str(error)
+        """The writer itself has failed. Why is not for strangers, for it names files of this machine."""
+        why = explained(error) if isinstance(error, OSError) else str(error)
+        if self.app.is_public and sys.__stderr__ is not None:
+            sys.__stderr__.write(f"{printable(why)}\n")  # the server passes it on to whoever started it
+        self._say_problem("No story can be written now. Enter tries again." if self.app.is_public else why)
+
+    def _say_problem(self, words: str) -> None:
+        self._problem = words
         self._request = None
         self.post_message(self.Changed())
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pexpect
+import pytest
 from rich.console import Console
 
 from engine.contract.events import Eval, EventWriter, Prepare, Prepared, Queued, RunStarted, Sample, Step, Warning
@@ -120,6 +124,37 @@ def test_where_stdout_is_no_terminal_lines_are_plain(new_run: Callable[..., Run]
     assert lines[3] == "step 8  validation loss 3.000  perplexity 20.09  bits per byte 1.500  best so far"
     assert lines[4] == "sample at step 8:" and lines[5] == "Once\ufffd[2J upon"
     assert not [line for line in lines[3:] if line.startswith("step 2/")]  # no line a step
+
+
+_IN_A_GROUP_OF_ITS_OWN = """
+import os
+child = os.fork()
+if not child:
+    os.setpgid(0, 0)
+    from rich.console import Console
+    from slm_tui.console import view_on
+    view = view_on(Console())
+    view.close()
+    print(type(view).__name__, flush=True)
+    os._exit(0)
+_, status = os.waitpid(child, os.WUNTRACED)
+print("halted" if os.WIFSTOPPED(status) else "ended", flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "view"),
+    [(_IN_A_GROUP_OF_ITS_OWN, "PlainView"), (_IN_A_GROUP_OF_ITS_OWN.replace("os.setpgid(0, 0)", ""), "LiveView")],
+    ids=["background", "foreground"],
+)
+def test_only_in_the_foreground_the_terminal_is_ours_to_draw_on(script: str, view: str) -> None:
+    child = pexpect.spawn(
+        sys.executable, ["-c", script], env={**os.environ, "TERM": "xterm"}, encoding="utf-8", timeout=60
+    )
+    child.expect(pexpect.EOF)
+    child.close()
+    assert view in child.before and "ended" in child.before
+    assert child.exitstatus == 0
 
 
 def test_preparation_on_a_terminal_is_drawn_in_one_place() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from dashboards import screen_text, sees, told, until
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from engine.contract.events import Eval, EventWriter
 from engine.contract.run import Run
 from engine.contract.workspace import Workspace
 from slm_tui.keys import KEYS
@@ -100,6 +102,42 @@ async def test_only_keys_that_work_here_are_told(run: Run) -> None:
         await pilot.press("question_mark")
         await sees(pilot, "keys that work here")
         assert "settings.toml" not in screen_text(pilot)
+
+
+async def test_the_help_speaks_of_nothing_that_is_not_there(run: Run) -> None:
+    async with visit(run, (100, 40)) as pilot:
+        await pilot.press("enter")
+        await written(pilot)
+        await pilot.press("question_mark")
+        await sees(pilot, "keys that work here", "Stop writing; then put the cursor away.", "the other checkpoint.")
+        assert "go back" not in screen_text(pilot) and "marked" not in screen_text(pilot)
+
+
+async def test_a_better_checkpoint_is_offered(run: Run) -> None:
+    async with visit(run) as pilot:
+        await pilot.press("enter")
+        await written(pilot)
+        say = EventWriter(run.metrics)
+        say(Eval(step=21, train_loss=0.5, val_loss=0.5, bits_per_byte=0.1, best=True))
+        say.close()
+        await sees(pilot, "a better checkpoint, of step 21")
+        column = screen(pilot).column
+        before = column.loaded
+        await pilot.press("u")
+        await until(pilot, lambda: column.loaded is not None and column.loaded is not before)
+
+
+async def test_why_no_story_can_be_written_is_for_the_owner_alone(run: Run, capfd: pytest.CaptureFixture[str]) -> None:
+    async with visit(run) as pilot:
+        process = screen(pilot).column._generator._process
+        assert process is not None
+        shutil.rmtree(run.checkpoints)
+        process.kill()
+        await sees(pilot, "No story can be written now.")
+        await pilot.press("enter")
+        await until(pilot, lambda: "has no best checkpoint" in capfd.readouterr().err)
+        await sees(pilot, "No story can be written now.")
+        assert run.id not in screen_text(pilot).partition("\n")[2]
 
 
 async def test_where_a_browser_forbids_to_copy_no_key_offers_it(run: Run) -> None:

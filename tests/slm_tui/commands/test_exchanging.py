@@ -43,7 +43,7 @@ def test_weights_go_out_and_come_back_as_a_run_like_any_other(
     assert (workspace.root / "experiments" / "back.toml").is_file()
 
     listed = json.loads(program("runs", "--json").stdout)
-    assert f"back/{run.id}" in json.dumps(listed) or run.id in json.dumps(listed)
+    assert [(entry["run"], entry["imported"]) for entry in listed] == [(str(run), True), (str(trained), False)]
     assert program("show", run.id).returncode == 0
     assert program("validate", "back").returncode == 0
 
@@ -68,6 +68,18 @@ def test_nanogpts_file_goes_out_and_comes_into_the_same_experiment(program: Prog
     assert back.returncode == 0, back.stderr
     assert back.stdout.endswith(" parameters, a vocabulary of 400\n")
     assert "was written" not in back.stderr and "slm-tui generate" in back.stderr
+    imported = back.stdout.partition(":")[0]
+    assert program("list").stdout.splitlines()[1].split()[:2] == ["tiny", "imported"]
+    assert [line.split()[:2] for line in program("runs").stdout.splitlines()[1:]] == [
+        [imported, "imported"],
+        [str(trained), "finished"],
+    ]
+    compared = program("compare", "tiny", "--json")
+    assert [run["run"] for run in json.loads(compared.stdout)["runs"]] == [str(trained)]
+    assert compared.stderr == (
+        f"{imported} has no step: it was imported; this is of {trained}, the newest run that has one\n"
+    )
+    assert json.loads(program("compare", imported, "--json").stdout)["runs"][0]["run"] == imported
 
 
 def test_metrics_go_out_without_a_checkpoint(

@@ -42,6 +42,20 @@ def test_a_name_is_its_newest_run_and_the_file_is_told(program: Program, workspa
     assert (workspace.root / "loss.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize("command", ["plot", "report"])
+def test_a_name_is_its_newest_run_that_has_a_step(
+    program: Program, workspace: Workspace, run: Run, new_run: Callable[..., Run], command: str
+) -> None:
+    if command == "plot":
+        pytest.importorskip("matplotlib")
+    newest = new_run([RunStarted(pid=1, host="here"), RunEnded("failed")])
+    out = {"plot": "out.svg", "report": "out.html"}[command]
+    result = program(command, "tiny", "-o", out)
+    said = f"{newest} has no step: it failed; this is of {run}, the newest run that has one\n"
+    assert (result.returncode, result.stdout, result.stderr) == (0, f"{out}\n", said)
+    assert run.id in (workspace.root / out).read_text(encoding="utf-8")
+
+
 @with_matplotlib
 def test_every_option_of_plot_is_taken(program: Program, workspace: Workspace, run: Run) -> None:
     options = ["--metric", "lr", "--metric", "loss", "--x", "tokens", "--log-x", "--smoothing", "0", "--dark"]

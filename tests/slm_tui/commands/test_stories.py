@@ -13,7 +13,7 @@ import pytest
 from support import engine
 from tiny_marian import save_tiny_marian
 
-from engine.contract.events import EndReason, RunEnded, RunStarted
+from engine.contract.events import EndReason, Prepared, RunEnded, RunStarted
 from engine.contract.run import Run
 from engine.contract.workspace import Workspace
 from slm_tui.formats import printable
@@ -22,6 +22,7 @@ Program = Callable[..., "subprocess.CompletedProcess[str]"]
 NewRun = Callable[..., Run]
 
 STARTED = RunStarted(pid=1, host="here")
+PREPARED = Prepared(directory="d", vocab_size=400, train_tokens=9, val_tokens=9, cached=False)
 
 
 @pytest.mark.parametrize("command", ["generate", "evaluate"])
@@ -50,7 +51,7 @@ def test_an_older_run_that_has_a_checkpoint_is_used_and_named(program: Program, 
 def test_where_there_is_no_checkpoint_the_way_to_one_is_told(
     program: Program, new_run: NewRun, reason: EndReason | None, said: str
 ) -> None:
-    run = new_run([STARTED, *([RunEnded(reason)] if reason else [])])
+    run = new_run([STARTED, PREPARED, *([RunEnded(reason)] if reason else [])])
     result = program("generate", "tiny")
     wanted = f"slm-tui: {run} has no best checkpoint: {said.replace('ID', run.id)}\n"
     assert (result.returncode, result.stderr, result.stdout) == (2, wanted, "")
@@ -140,6 +141,7 @@ def test_an_interrupt_ends_a_story_cleanly_with_what_was_written(workspace: Work
     ("name", "content"),
     [
         ("prompts.txt", "Once\n\nThere was\n"),
+        ("windows.txt", "\ufeffOnce\r\nThere was\r\n"),
         ("prompts.jsonl", '{"prompt": "Once"}\n{"prompt": "There was", "n": 1}\n'),
     ],
 )
@@ -156,6 +158,18 @@ def test_a_story_is_written_for_each_prompt_of_a_file(
     assert kept.stdout == "2 stories: stories.jsonl\n"
     again = [json.loads(line) for line in (workspace.root / "stories.jsonl").read_text().splitlines()]
     assert [line["text"] for line in again] == [line["text"] for line in lines]
+
+
+def test_a_file_of_stories_stays_until_there_is_one_to_take_its_place(
+    program: Program, workspace: Workspace, new_run: NewRun
+) -> None:
+    run = new_run([STARTED, RunEnded("finished")])
+    (run.checkpoints / "best").mkdir(parents=True)
+    (workspace.root / "prompts.txt").write_text("Once\n")
+    (workspace.root / "stories.jsonl").write_text("mine")
+    result = program("evaluate", "tiny", "--prompts", "prompts.txt", "--output", "stories.jsonl")
+    assert result.returncode == 2 and "is damaged: config.json is missing" in result.stderr
+    assert (workspace.root / "stories.jsonl").read_text() == "mine"
 
 
 @pytest.mark.parametrize(

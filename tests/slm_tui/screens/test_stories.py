@@ -19,7 +19,7 @@ from slm_tui.screens.stories import StoriesScreen
 from slm_tui.story_book import kept_stories
 from slm_tui.widgets.dialogs import Ask
 from slm_tui.widgets.knobs import Knobs
-from slm_tui.widgets.prompt_area import PromptArea
+from slm_tui.widgets.prompt_area import AsRead, PromptArea
 from slm_tui.widgets.story_column import StoryColumn
 from slm_tui.widgets.story_text import StoryText
 
@@ -245,15 +245,28 @@ async def test_a_better_checkpoint_is_offered(workspace: Workspace, run: Run) ->
         say.close()
         app_of(pilot).look_again()
         await sees(pilot, "a better checkpoint")
+        before = column(pilot).loaded
         await pilot.press("u")
-        await until(pilot, lambda: column(pilot).loaded is not None)
+        await until(pilot, lambda: column(pilot).loaded is not None and column(pilot).loaded is not before)
 
 
-async def test_an_arabic_prompt_is_shown_as_it_is_read(workspace: Workspace) -> None:
+async def test_an_arabic_prompt_is_shown_as_it_is_read_with_its_cursor(workspace: Workspace) -> None:
     async with opened(workspace) as pilot:
-        screen(pilot).query_one(PromptArea).set_text("كان يا")
-        await until(pilot, lambda: screen(pilot).query_one("#prompt-as-read").display)
-        await sees(pilot, "ﺎﻳ ﻥﺎﻛ")
+        prompt, as_read = screen(pilot).query_one(PromptArea), screen(pilot).query_one(AsRead)
+        assert prompt.border_title == "prompt" and not as_read.display
+        prompt.set_text("كان يا")
+        await sees(pilot, "as read", "ﺎﻳ ﻥﺎﻛ", "prompt, in the order of typing")
+        assert as_read.size.height == 1
+        marked = as_read.query_one(StoryText)
+        assert marked._mark is None  # the cursor is at the end
+        await pilot.press("left", "left")
+        assert marked._mark == (4, 5)
+        prompt.set_text("كان\nيا\nما\nكان")
+        await until(pilot, lambda: as_read.size.height == 3)
+        await pilot.press("tab")
+        assert screen(pilot).focused is not marked  # it is not for typing
+        prompt.set_text("Once")
+        await until(pilot, lambda: not as_read.display and prompt.border_title == "prompt")
 
 
 @pytest.mark.parametrize("size", [(20, 5), (80, 24), (160, 48)], ids=str)

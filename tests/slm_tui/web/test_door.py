@@ -95,10 +95,35 @@ def test_nothing_else_is_there(path: str) -> None:
     assert Door().refusal(path, HERE, f"http://{HERE}") == "there is nothing here"
 
 
-@pytest.mark.parametrize("url", ["stories.example", "ftp://a.example", "https://", "https://a.example/below", "x"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "stories.example",
+        "ftp://a.example",
+        "https://",
+        "https://a.example/below",
+        "https://a.example?x",
+        "http://[",
+        "http://[1]",
+        "x",
+    ],
+)
 def test_a_public_address_is_a_whole_site(url: str) -> None:
     with pytest.raises(UserError, match="wants http:// or https://"):
         public_origin(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("HTTPS://Stories.example:443/", "https://stories.example"),
+        ("http://a.example:80", "http://a.example"),
+        ("https://a.example:80", "https://a.example:80"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+    ],
+)
+def test_a_public_address_is_written_as_browsers_write_it(url: str, origin: str) -> None:
+    assert public_origin(url) == origin
 
 
 def test_browsers_let_encrypted_and_local_pages_copy() -> None:

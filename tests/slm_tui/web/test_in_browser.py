@@ -67,10 +67,12 @@ def test_a_prompt_becomes_a_story_to_take_along(
         visit.page.keyboard.type("Once upon a time")
         visit.press("Enter")
         visit.sees("12 tokens", "Once upon a time")
+        visit.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         visit.press("y")
         visit.sees("copied")
-        visit.page.context.grant_permissions(["clipboard-read"])
-        copied = visit.page.evaluate("navigator.clipboard.readText()")
+        clipboard = "navigator.clipboard.readText()"
+        visit.until(lambda: visit.page.evaluate(clipboard) != "", "copy")  # which the browser makes when it has time
+        copied = visit.page.evaluate(clipboard)
         assert copied.startswith("Once upon a time") and len(copied) > len("Once upon a time")
         with visit.page.expect_download() as download:
             visit.press("w")
@@ -78,7 +80,7 @@ def test_a_prompt_becomes_a_story_to_take_along(
         download.value.save_as(tmp_path / "taken.txt")
         assert copied in (tmp_path / "taken.txt").read_text(encoding="utf-8")
         visit.press("q", "Control+q", "Control+p", "Control+o", "Control+c", "g", "E", "b", "?")
-        visit.sees("keys that work here")
+        visit.sees("keys that work here", "esc: back")  # from the first line to the last
         assert "Quit" not in visit.text and "terminal" not in visit.text
         visit.press("Escape")
         visit.sees("12 tokens")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -128,7 +129,7 @@ async def test_places_are_counted_and_given_back(workspace: Workspace) -> None:
 
 
 async def test_nonsense_ends_the_visit_and_nothing_else(server: Served) -> None:
-    for nonsense in ("{", "[]", "5", '["stdin", 5]', '["resize", {}]', '["resize", "x"]', '["focus"'):
+    for nonsense in ("{", "[]", "5", "[" * 100_000, '["stdin", 5]', '["resize", {}]', '["resize", "x"]', '["focus"'):
         async with visiting(server) as websocket:
             await websocket.send_str(nonsense)
             async for _ in websocket:
@@ -139,6 +140,25 @@ async def test_nonsense_ends_the_visit_and_nothing_else(server: Served) -> None:
         while (message := await websocket.receive()).type is not aiohttp.WSMsgType.TEXT:
             pass
         assert message.json() == ["pong", "1"]
+    assert server.end() == (0, "Ctrl+C ends it.\n")  # nothing of it is worth a traceback
+
+
+async def test_who_leaves_while_being_answered_is_no_error(server: Served) -> None:
+    async with visiting(server) as websocket:
+        offspring = server.offspring()
+        await asyncio.gather(*(websocket.send_json(["ping", "x" * 1000]) for _ in range(3000)))
+        websocket._writer.transport.abort()
+        await asyncio.sleep(0)  # it is done by the loop
+        gone(offspring)
+    assert server.end() == (0, "Ctrl+C ends it.\n")
+
+
+@pytest.mark.parametrize("sent", [b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", b"\x16\x03\x01\x02\r\n\r\n"])
+def test_what_is_no_request_is_answered_and_no_error(server: Served, sent: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as scanner:
+        scanner.sendall(sent)
+        assert b"400 Bad Request" in scanner.recv(100)
+    assert server.end() == (0, "Ctrl+C ends it.\n")
 
 
 async def test_no_window_is_believed_to_be_huge(server: Served) -> None:

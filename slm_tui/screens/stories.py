@@ -63,10 +63,7 @@ class StoriesScreen(OneRun):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        self.query_one(Knobs).border_title = "settings"
-        self.query_one(Knobs).add_class("pane")
         prompt = self.query_one(PromptArea)
-        prompt.add_class("pane")
         earlier = [] if self.app.is_public else self._earlier_prompts()
         prompt.remember_all([*reversed(self._sampling.prompts), *earlier])
         prompt.set_text(earlier[-1] if earlier else self._sampling.prompts[0])

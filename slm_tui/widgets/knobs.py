@@ -56,7 +56,7 @@ class Knobs(VerticalScroll, can_focus=False):
         grid-rows: 1 1 1 1 1 1 1 1 1 auto;
         & > Label { color: $text-muted; }
         & > Input { height: 1; border: none; padding: 0; background: $panel; }
-        & > Input:focus { background: $primary 35%; }
+        & > Input:focus { border: none; background: $primary 35%; }
         & > Input.-wrong { color: $text-error; }
         & > .problem { column-span: 2; height: auto; margin: 1 0 0 0; color: $text-error; }
     }
@@ -68,7 +68,8 @@ class Knobs(VerticalScroll, can_focus=False):
 
     def __init__(self, sampling: Sampling, limits: Mapping[str, int] | None = None) -> None:
         """`limits`: what whole numbers may be at most, by the settings' names."""
-        super().__init__(id="knobs")
+        super().__init__(id="knobs", classes="pane")
+        self.border_title = "settings"
         bounded = {name: most for name, most in (limits or {}).items() if name in _TYPES}
         self._types = _TYPES | {name: Annotated[int, msgspec.Meta(ge=1, le=most)] for name, most in bounded.items()}
         own = {name: getattr(sampling, name) for name in bounded if hasattr(sampling, name)}
@@ -80,7 +81,7 @@ class Knobs(VerticalScroll, can_focus=False):
             value = getattr(self._sampling, knob.name, 1 if knob.empty is None else None)
             text = "" if value is None else f"{value}"
             yield Label(knob.label)
-            yield Input(text, placeholder=knob.empty or "", compact=True, validate_on=(), id=knob.name)
+            yield Input(text, placeholder=knob.empty or "", validate_on=(), id=knob.name)
         yield Static(classes="problem", markup=False)
 
     @property

@@ -36,7 +36,9 @@ class PromptArea(TextArea):
         text: str
 
     def __init__(self, text: str = "", history: Sequence[str] = (), *, limit: int | None = None) -> None:
-        super().__init__(text, tab_behavior="focus", show_line_numbers=False, soft_wrap=True, id="prompt")
+        super().__init__(
+            text, tab_behavior="focus", show_line_numbers=False, soft_wrap=True, id="prompt", classes="pane"
+        )
         self._limit = limit
         self.remember_all(history)
 

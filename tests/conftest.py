@@ -41,7 +41,12 @@ max_new_tokens = 8
 
 
 def pytest_configure() -> None:
-    """Started in the background, or by nohup, this process ignores signals, and so would all that the tests start."""
+    """One thread for a tensor, in tests and in what they start: there are as many tests at once as cores, and threads
+    that wait for each other's cores are several times slower than one.
+
+    Started in the background, or by nohup, this process ignores signals, and so would all that the tests start.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 

@@ -57,8 +57,8 @@ def save_checkpoint(run: Run, kind: Kind, state: TrainingState, model: Model, da
             write_model(new, state.model.state_dict(), info)
             shutil.copytree(data.directory / "tokenizer", new / "tokenizer")
             if kind == "last":
-                torch.save(state.state_dict(), new / "trainer.pt")
-    except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors have their own for a full disk
+                save_pickled(state.state_dict(), new / "trainer.pt")
+    except OSError as error:
         kept = f"the one before is kept in {directory}" if directory.exists() else "there is none yet"
         raise UserError(f"the checkpoint of step {progress.step} could not be written ({error}); {kept}") from error
     return directory
@@ -71,11 +71,30 @@ def write_model(directory: Path, weights: dict[str, Tensor], info: CheckpointInf
 
 
 def save_weights(weights: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
-    """Write a safetensors file for those to read who may read other new files: by itself it is its owner's alone."""
+    """Write a safetensors file for those to read who may read other new files: by itself it is its owner's alone.
+
+    Raises:
+        OSError: it could not be written.
+    """
     path.touch()
     mode = path.stat().st_mode
-    save_file(weights, path, metadata)
+    try:
+        save_file(weights, path, metadata)
+    except SafetensorError as error:
+        raise OSError(f"safetensors could not write all of {path.name}: {error}") from error
     path.chmod(mode)
+
+
+def save_pickled(content: object, path: Path) -> None:
+    """Write tensors and plain values as torch does.
+
+    Raises:
+        OSError: it could not be written; torch's own words for a full disk tell of its file format.
+    """
+    try:
+        torch.save(content, path)
+    except RuntimeError as error:
+        raise OSError(f"torch could not write all of {path.name}; is the disk full?") from error
 
 
 class NoCheckpoint(UserError):

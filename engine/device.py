@@ -17,7 +17,8 @@ import psutil
 import torch
 
 from engine.contract.errors import UserError
-from engine.contract.experiment import Hardware, Train
+from engine.contract.estimates import training_memory
+from engine.contract.experiment import Experiment, Hardware, Train
 
 # Dense bf16 matrix products, FLOP a second, from the vendor's datasheets; the first name that fits counts. What follows
 # a name in a GPU's own may be its memory or its socket, or make it another GPU.
@@ -111,6 +112,20 @@ def reserve_memory(device: torch.device, fraction: float) -> None:
         )
     block = torch.empty(size, dtype=torch.uint8, device=device)
     del block  # torch's allocator keeps the block for this process
+
+
+def memory_warning(experiment: Experiment, device: torch.device) -> str | None:
+    """What to say where a training on the CPU is likely to take more memory than is free.
+
+    There, the kernel ends the process without a word; a GPU that is full is an error, which says so itself.
+    """
+    needed, free = training_memory(experiment), psutil.virtual_memory().available
+    if device.type != "cpu" or needed <= free:
+        return None
+    return (
+        f"training takes about {needed / 2**30:,.1f} GiB of memory, and {free / 2**30:,.1f} GiB are free: the system "
+        "may end it at any moment; a smaller train.batch_size, with more train.grad_accum_steps, takes less"
+    )
 
 
 def peak_flops(device: torch.device, precision: str) -> float | None:

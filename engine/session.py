@@ -5,6 +5,7 @@ python -m engine train RUN_DIRECTORY [--resume]
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import socket
@@ -79,12 +80,15 @@ def _work(run: Run, experiment: Experiment, emit: Emit, *, resume: bool) -> RunE
     stop = Stop()
     try:
         _take_device(run, experiment.hardware, emit)
-        from engine.device import keep_large_buffers, prepare_device  # torch: 2 s, so after the locks and their event
+        # torch: 2 s, so after the locks and their event
+        from engine.device import keep_large_buffers, memory_warning, prepare_device
         from engine.monitor import Monitor
         from engine.train import train
 
         keep_large_buffers()
         device = prepare_device(experiment.hardware)
+        if warning := memory_warning(experiment, device):
+            emit(Warning(warning))
         if run.info() is None:
             run.write_info(describe(run, str(device), experiment.train.seed))
         data = data_of(run, experiment, stop.checked_by(emit))
@@ -149,7 +153,8 @@ def evaluate_run(run: Run, kind: Literal["best", "last"], device_name: str, emit
     """A checkpoint's loss over the whole validation split.
 
     Raises:
-        UserError: there is no such checkpoint, its data cannot be prepared, or they are of another tokenizer.
+        UserError: there is no such checkpoint, its data cannot be prepared or are of another tokenizer, or the loss is
+            not finite.
     """
     from engine.checkpoint import check_tokenizer, load_model
     from engine.data.batches import TokenFile, whole_split
@@ -165,6 +170,11 @@ def evaluate_run(run: Run, kind: Literal["best", "last"], device_name: str, emit
     file = TokenFile(data.val, data.manifest.dtype, info.model.block_size, device)
     batches = counted(whole_split(file, experiment.train.batch_size), emit, split.tokens - 1)
     loss, tokens = mean_loss(model, batches, choose_precision(experiment.train.precision, device))
+    if not math.isfinite(loss):
+        raise UserError(
+            f"{run}: the validation loss of its {kind} checkpoint is not a finite number: its weights hold NaN or "
+            "infinity, or numbers that become so"
+        )
     return Evaluated(kind, info.step, loss, bits_per_byte(loss, split.tokens, split.bytes), tokens)
 
 
@@ -176,7 +186,7 @@ def describe(run: Run, device: str, seed: int) -> RunInfo:
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         command=sys.argv,
         versions={"python": sys.version.split()[0], **{name: metadata.version(name) for name in _REPORTED_PACKAGES}},
-        git_commit=_git_commit(run.path),
+        git_commit=_git_commit(run.workspace_folder),
         host=socket.gethostname(),
         device=device,
         seed=seed,

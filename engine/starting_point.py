@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.contract.checks import NO_TOKENIZER
 from engine.contract.errors import UserError
 from engine.contract.experiment import Experiment, Model
 from engine.contract.run import Run
@@ -120,10 +121,7 @@ def starting_tokenizer(experiment: Experiment, workspace: Workspace, mirror: Pat
         return None
     tokenizer = starting_point(init_from, workspace, mirror).tokenizer(workspace, mirror)
     if tokenizer is None and experiment.tokenizer.kind == "byte_bpe":
-        raise UserError(
-            f'train.init_from = "{init_from}": comes without a tokenizer, and one that is trained on other texts does '
-            'not fit it: wants tokenizer.kind = "gpt2" or "huggingface"'
-        )
+        raise UserError(f'train.init_from = "{init_from}": {NO_TOKENIZER}')
     return tokenizer
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from engine.contract import estimates
 from engine.contract.experiment import Experiment
-from engine.contract.loading import ExperimentError
+from engine.contract.loading import ExperimentError, unused_keys
 from engine.contract.run import Run, RunStatus
 from engine.contract.workspace import Workspace
 from slm_tui.facts import RunFacts, dataset, parameters, run_facts, tokenizer
@@ -86,7 +86,7 @@ def details_of(
         evaluations=-(-train.max_steps // train.eval_interval),
         training_memory_bytes=estimates.training_memory(experiment),
         dataset=dataset(experiment.data),
-        tokenizer=tokenizer(experiment),
+        tokenizer=(prepared and run and run.tokenizer) or tokenizer(experiment),
         passes=tokens / data.train_tokens if data else None,
         experiment=msgspec.to_builtins(experiment),
         run=run,
@@ -95,20 +95,23 @@ def details_of(
 
 def same_data(one: Experiment, other: Experiment) -> bool:
     """Whether what the data of `one` came out as holds for `other` too."""
-    return one.data == other.data and one.tokenizer == other.tokenizer
+    return (one.data, one.tokenizer, one.train.init_from) == (other.data, other.tokenizer, other.train.init_from)
 
 
 def print_details(console: Console, details: Details) -> None:
-    """The keys as a TOML file would have them, then the numbers."""
+    """The keys that mean something, as a TOML file would have them, then the numbers."""
     from rich.text import Text
 
     console.print(Text(details.name, "bold"))
     if details.description:
         console.print(details.description, markup=False)
+    experiment = msgspec.convert(details.experiment, Experiment)
     for table in TABLES:
         console.print(Text(f"\n[{table}]", "cyan"))
+        unused = unused_keys(getattr(experiment, table))
         for key, value in flat_keys(details.experiment[table]).items():
-            console.print(Text.assemble((f"{key} = ", "dim"), toml_value(value)), soft_wrap=True)
+            if key not in unused:
+                console.print(Text.assemble((f"{key} = ", "dim"), toml_value(value)), soft_wrap=True)
     console.print()
     for label, text in numbers(details) + (_run_lines(details.run) if details.run else []):
         console.print(Text.assemble((f"{label:<18}", "dim"), text))
@@ -147,9 +150,10 @@ def _run_lines(run: RunFacts) -> list[tuple[str, str]]:
     lines = [
         ("run", run.run),
         ("state", f"{run.standing}{when.replace(', now ago', ', just now')}"),
-        ("steps", f"{count(run.step)} of {count(run.max_steps)}, {count(run.tokens)} tokens"),
-        ("time", f"{duration(run.seconds)}{_pace(run)}"),
     ]
+    if not run.imported:
+        lines.append(("steps", f"{count(run.step)} of {count(run.max_steps)}, {count(run.tokens)} tokens"))
+        lines.append(("time", f"{duration(run.seconds)}{_pace(run)}"))
     if run.best:
         figures = f"perplexity {decimal(run.best.perplexity, 2)}, bits per byte {decimal(run.best.bits_per_byte)}"
         lines.append(("best", f"validation loss {decimal(run.best.val_loss)} at step {count(run.best.step)}"))

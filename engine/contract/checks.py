@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.contract.errors import NotYet, UserError
-from engine.contract.experiment import HUB_PREFIX, Data, Model, Tokenizer, Train
+from engine.contract.experiment import HUB_PREFIX, Data, Experiment, Model, Tokenizer, Train
 
 if TYPE_CHECKING:
     from engine.contract.workspace import Workspace
 
 GPT2_VOCAB_SIZE = 50_257
 
+NO_TOKENIZER = (  # of weights that a training with a byte_bpe is to start from
+    "comes without a tokenizer, and one that is trained on other texts does not fit it: wants "
+    'tokenizer.kind = "gpt2" or "huggingface"'
+)
+
 Found = Iterator[tuple[str, str]]
 
 
 def contradictions(table: object, workspace: Workspace | None) -> Found:
     """Each contradiction within a table of an experiment, or with the `workspace` that it is to run in: the key to
-    change, and why."""
+    change, below that table, and why."""
     if isinstance(table, Data):
         yield from _data(table)
     elif isinstance(table, Tokenizer):
@@ -29,6 +35,8 @@ def contradictions(table: object, workspace: Workspace | None) -> Found:
         yield from _train(table)
         if table.init_from is not None:
             yield from _init_from(table.init_from, workspace)
+    elif isinstance(table, Experiment) and table.train.init_from is not None and workspace is not None:
+        yield from _without_tokenizer(table.train.init_from, table.tokenizer, workspace)
 
 
 def _data(data: Data) -> Found:
@@ -75,3 +83,14 @@ def _init_from(init_from: str, workspace: Workspace | None) -> Found:
             pass
         except UserError as error:
             yield "init_from", f'= "{init_from}": {error}'
+
+
+def _without_tokenizer(init_from: str, tokenizer: Tokenizer, workspace: Workspace) -> Found:
+    from engine.contract.workspace import tokenizer_beside  # which imports this module
+
+    try:
+        weights = workspace.find_weights(init_from)
+    except UserError:  # not there yet
+        return
+    if isinstance(weights, Path) and tokenizer_beside(weights) is None and tokenizer.kind == "byte_bpe":
+        yield "train.init_from", f'= "{init_from}": {NO_TOKENIZER}'

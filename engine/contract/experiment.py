@@ -23,7 +23,17 @@ Probability = Annotated[float, Meta(ge=0, le=1)]
 VocabSize = Annotated[int, Meta(ge=257, le=1_000_000)]  # 256 bytes and end-of-text; trainers reserve room for all
 Threads = Annotated[int, Meta(ge=1, le=1_024)]
 BelowOne = Annotated[float, Meta(ge=0, lt=1)]
+Temperature = Annotated[float, Meta(ge=0, le=100, description="0 is greedy")]
+Penalty = Annotated[float, Meta(ge=1, le=100, description="1 is off")]
 HUB_PREFIX = "huggingface:"  # of a train.init_from that is a name on the hub
+
+
+def only(key: str, *values: str) -> dict[str, Any]:
+    """The mark of a field that means something only where another one of its table, `key`, is one of `values`."""
+    return {"only": (key, values)}
+
+
+BUILTIN, HUB, FILES = (only("source", source) for source in ("builtin", "hub", "files"))
 
 
 class Table(Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,7 +46,9 @@ class Translate(Table, frozen=True):
     model: Annotated[
         str, Meta(min_length=1, description="Marian model: a folder, or on the hub, such as Helsinki-NLP/opus-mt-en-ar")
     ]
-    fraction: Annotated[Share, Meta(description="first part of each split to translate; the rest is left out")] = 1.0
+    fraction: Annotated[
+        Share, Meta(description="first part of what data.fraction leaves of each split; the rest is left out")
+    ] = 1.0
     batch_size: Annotated[Count, Meta(description="sentences translated at once")] = 32
     max_length: Annotated[Count, Meta(description="longest translation of a sentence, in tokens")] = 512
 
@@ -45,23 +57,31 @@ class Data(Table, frozen=True):
     """Where the stories come from and how they are split."""
 
     source: Literal["builtin", "hub", "files"]
-    language: Annotated[Literal["english", "arabic"], Meta(description="of the built-in corpus")] = "english"
-    stories: Annotated[Count, Meta(description="how many built-in stories to write")] = 20_000
-    dataset: Annotated[str | None, Meta(description="hub dataset, OWNER/NAME")] = None
-    config: Annotated[str | None, Meta(description="hub dataset's configuration")] = None
-    train_split: Annotated[str, Meta(description="hub dataset's training split")] = "train"
-    val_split: Annotated[str, Meta(description='hub dataset\'s validation split; "" makes one by val_fraction')] = (
-        "validation"
+    language: Annotated[Literal["english", "arabic"], Meta(description="of the built-in corpus", extra=BUILTIN)] = (
+        "english"
     )
+    stories: Annotated[Count, Meta(description="how many built-in stories to write", extra=BUILTIN)] = 20_000
+    dataset: Annotated[str | None, Meta(description="hub dataset, OWNER/NAME", extra=HUB)] = None
+    config: Annotated[str | None, Meta(description="hub dataset's configuration", extra=HUB)] = None
+    train_split: Annotated[str, Meta(description="hub dataset's training split", extra=HUB)] = "train"
+    val_split: Annotated[
+        str, Meta(description='hub dataset\'s validation split; "" makes one by val_fraction', extra=HUB)
+    ] = "validation"
     streaming_rows: Annotated[
-        Count | None, Meta(description="hub: stream the first rows of each split, instead of downloading all of it")
+        Count | None,
+        Meta(description="hub: stream the first rows of each split, instead of downloading all of it", extra=HUB),
     ] = None
     files: Annotated[
         tuple[str, ...],
-        Meta(description="paths, globs or URLs of csv, tsv, jsonl, json, parquet or txt files"),
+        Meta(description="paths, globs or URLs of csv, tsv, jsonl, json, parquet or txt files", extra=FILES),
     ] = ()
-    text_column: Annotated[str, Meta(description="column or key that holds the story")] = "text"
-    document_separator: Annotated[str, Meta(min_length=1, description="between stories in txt files")] = "<|endoftext|>"
+    text_column: Annotated[
+        str, Meta(description="column or key that holds the story", extra=only("source", "hub", "files"))
+    ] = "text"
+    document_separator: Annotated[
+        str,
+        Meta(min_length=1, description=r'between stories in txt files; "\n\n" where that is a blank line', extra=FILES),
+    ] = "<|endoftext|>"
     repair_mojibake: Annotated[
         bool, Meta(description="repair text that was once decoded wrongly, such as â€œ for “")
     ] = False
@@ -72,7 +92,9 @@ class Data(Table, frozen=True):
         float, Meta(gt=0, lt=1, description="of the stories, where there is no validation split")
     ] = 0.1
     split_seed: Seed = 42
-    fraction: Annotated[Share, Meta(description="first part of each split to use")] = 1.0
+    fraction: Annotated[
+        Share, Meta(description="first part of each split to use; of that, translate.fraction is translated")
+    ] = 1.0
     translate: Translate | None = None
 
 
@@ -84,10 +106,18 @@ class Tokenizer(Table, frozen=True):
         VocabSize | None,
         Meta(description="byte_bpe: entries to train, end-of-text included; huggingface: its entries, for estimates"),
     ] = None
-    min_frequency: Annotated[Count, Meta(description="byte_bpe: rarest pair that is merged")] = 2
-    name: Annotated[str | None, Meta(description="huggingface: model on the hub or a folder")] = None
+    min_frequency: Annotated[
+        Count, Meta(description="byte_bpe: rarest pair that is merged", extra=only("kind", "byte_bpe"))
+    ] = 2
+    name: Annotated[
+        str | None, Meta(description="huggingface: model on the hub or a folder", extra=only("kind", "huggingface"))
+    ] = None
     end_of_text: Annotated[
-        str | None, Meta(description="huggingface: the token between stories; by default the tokenizer's own eos_token")
+        str | None,
+        Meta(
+            description="huggingface: the token between stories; by default the tokenizer's own eos_token",
+            extra=only("kind", "huggingface"),
+        ),
     ] = None
 
 
@@ -172,11 +202,11 @@ class Sampling(Table, frozen=True):
         tuple[str, ...], Meta(min_length=1, description='of the samples along the way; "" starts a new story')
     ] = ("",)
     max_new_tokens: Annotated[int, Meta(ge=1, le=1_000_000)] = 200
-    temperature: Annotated[NotNegative, Meta(description="0 is greedy")] = 0.8
+    temperature: Temperature = 0.8
     top_k: Annotated[CountOrZero, Meta(description="0 is off")] = 0
     top_p: Share = 1.0
     min_p: Annotated[Probability, Meta(description="of the likeliest token's probability; 0 is off")] = 0.0
-    repetition_penalty: Annotated[float, Meta(ge=1, description="1 is off")] = 1.0
+    repetition_penalty: Penalty = 1.0
     stop: Annotated[
         tuple[Annotated[str, Meta(min_length=1)], ...],
         Meta(description="texts that end a story; they are not part of it"),

@@ -141,7 +141,8 @@ class _Conversion:
         if len(self.problems) > before:
             return None
         table = struct(**known)
-        self.problems.extend(((*path, key), message) for key, message in contradictions(table, self.workspace))
+        found = contradictions(table, self.workspace)
+        self.problems.extend(((*path, *key.split(".")), message) for key, message in found)
         return table
 
     def value(self, info: types.Type, value: Any, path: KeyPath) -> Any:
@@ -162,6 +163,17 @@ class _Conversion:
 def _fields(struct: type[msgspec.Struct]) -> dict[str, types.Field]:
     """What the schema says of a table's keys. msgspec takes milliseconds for each answer, so it is asked once."""
     return {field.name: field for field in cast(types.StructType, types.type_info(struct)).fields}
+
+
+def unused_keys(table: msgspec.Struct) -> set[str]:
+    """The keys that mean nothing beside the others of `table`, such as a hub dataset's where the source is files."""
+    unused = set()
+    for name, field in _fields(type(table)).items():
+        extra = field.type.extra if isinstance(field.type, types.Metadata) else None
+        key, values = (extra or {}).get("only", (None, ()))
+        if key is not None and getattr(table, key) not in values:
+            unused.add(name)
+    return unused
 
 
 @cache
@@ -196,7 +208,7 @@ def _choices(info: types.Type) -> list[str]:
 
 def wanted(info: types.Type) -> str:
     """What a key wants, in words: 'a whole number, at least 1', or the words that the schema has for it."""
-    if isinstance(info, types.Metadata) and info.extra:
+    if isinstance(info, types.Metadata) and info.extra and "wanted" in info.extra:
         return str(info.extra["wanted"])
     return " or ".join(_in_words(member) for member in _members(info))
 

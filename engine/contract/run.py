@@ -205,7 +205,7 @@ class RunStatus:
     @property
     def imported(self) -> bool:
         """Whether its weights were trained elsewhere: a training finishes on data that it has prepared."""
-        return self.last_word == "finished" and self.data is None
+        return self.last_word == "finished" and self.data is None and self.step == 0
 
     def apply(self, event: AnyEvent) -> None:
         """Take in the next event."""

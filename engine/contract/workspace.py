@@ -25,6 +25,7 @@ def mirror_folder() -> Path | None:
     return Path(value) if value else None
 
 
+_TOKENIZER_FILES = ("tokenizer.json", "vocab.json")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{4}")
 
@@ -74,21 +75,25 @@ class Workspace:
         raise UserError(f"no experiment {name!r} in {self.experiments}{_suggestion(name, names)}")
 
     def new_run(self, name: str) -> Run:
-        """Make the directory of a new run of the experiment `name`. Its id is greater than those of earlier runs,
-        also within a second: runs queue in the order of their ids."""
+        """Make the directory of a new run of the experiment `name`."""
+        while True:
+            run = self.next_run(name)
+            try:
+                run.path.mkdir(parents=True)
+            except FileExistsError:
+                continue
+            return run
+
+    def next_run(self, name: str) -> Run:
+        """What the next run of the experiment `name` is to be called; makes nothing. Its id is greater than those of
+        earlier runs, also within a second: runs queue in the order of their ids."""
         folder = self.runs / valid_name(name)
         while True:
             started = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S")
             newest = max((run.id for run in self.list_runs() if run.id.startswith(started)), default=None)
             suffix = int(newest[-4:], 16) + 1 + secrets.randbelow(256) if newest else secrets.randbelow(0x8000)
-            if suffix > 0xFFFF:  # hundreds in a second: the next one has room again
-                continue
-            path = folder / f"{started}-{suffix:04x}"
-            try:
-                path.mkdir(parents=True)
-            except FileExistsError:
-                continue
-            return Run(path)
+            if suffix <= 0xFFFF:  # hundreds in a second: the next one has room again
+                return Run(folder / f"{started}-{suffix:04x}")
 
     def list_runs(self, name: str | None = None) -> list[Run]:
         """The runs of one experiment, or of all, newest first."""
@@ -142,7 +147,7 @@ class Workspace:
         if init_from.startswith(HUB_PREFIX):
             return self._hub_name(init_from.removeprefix(HUB_PREFIX))
         path = below(self.root, init_from)
-        if path.is_file() or (path / "config.json").is_file():
+        if os.path.isfile(path) or os.path.isfile(path / "config.json"):  # pathlib's raise for a name that is too long
             return path
         named = [run for run in self.list_runs() if run.name == init_from]
         saved = [run for run in named if (run.checkpoints / "best").is_dir()]  # one that begins now may be among them
@@ -161,7 +166,7 @@ class Workspace:
         return run
 
     def _hub_name(self, name: str) -> str:
-        if not below(self.root, name).is_dir() and not re.fullmatch(HUB_ID, name):
+        if not os.path.isdir(below(self.root, name)) and not re.fullmatch(HUB_ID, name):
             raise UserError(f"wants OWNER/NAME of a model on the hub behind {HUB_PREFIX}")
         return name
 
@@ -172,6 +177,15 @@ def below(root: Path, name: str) -> Path:
         return root / Path(name).expanduser()
     except RuntimeError:  # ~ of a user that there is not
         return root / name
+
+
+def tokenizer_beside(weights: Path) -> Path | None:
+    """The folder of the tokenizer that comes with weights from elsewhere: a Hugging Face folder, or a safetensors file
+    in one, may have it."""
+    folder = weights if weights.is_dir() else weights.parent
+    if weights.is_file() and (weights.suffix != ".safetensors" or not (folder / "config.json").is_file()):
+        return None
+    return folder if any((folder / name).is_file() for name in _TOKENIZER_FILES) else None
 
 
 def neighbour(path: Path) -> str:

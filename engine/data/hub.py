@@ -5,6 +5,7 @@ Of a model only files of the kinds asked for are downloaded, and no code of a re
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,9 @@ from engine.contract.errors import UserError
 from engine.contract.events import Emit, Prepare
 from engine.contract.workspace import HUB_ID, below
 from engine.data.locate import DISK_FULL, without_network
+
+_RETRYING = ("datasets.utils.file_utils", "huggingface_hub.utils._http")  # whose logs tell of attempts
+_ATTEMPTS = 2  # of `datasets`, to go on with a broken stream; each takes half a minute, with those of the hub's library
 
 
 def repository(name: str, wanted: Sequence[str], mirror: Path | None, root: Path, shown: str) -> Path:
@@ -66,12 +70,12 @@ def _downloaded(name: str, wanted: Sequence[str], mirrored: Path | None, shown: 
 
 
 def _quieten() -> None:
-    """No bars, and no line for each new attempt: what it comes to is said once, in our own words."""
-    from huggingface_hub.utils import logging
+    """No bars, and none of the libraries' lines: what they come to is said in our own words."""
+    from huggingface_hub.utils.logging import set_verbosity_error
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
     disable_progress_bars()
-    logging.set_verbosity_error()
+    set_verbosity_error()
 
 
 def dataset_splits(
@@ -90,7 +94,7 @@ def dataset_splits(
     datasets.disable_progress_bars()
     datasets.utils.logging.set_verbosity_error()
     _quieten()
-    with dataset_errors_explained(dataset, mirrored):
+    with dataset_errors_explained(dataset, mirrored), retries_told(emit):
         if streamed_at is not None:
             return cast(Mapping[str, Any], datasets.load_dataset(dataset, config, revision=streamed_at, streaming=True))
         # Without being asked it is not streamed: each pass would download all of it again. On disk, whatever the
@@ -123,9 +127,10 @@ def dataset_errors_explained(dataset: str, mirrored: Path | None = None) -> Iter
         yield
     except UserError:
         raise
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno in DISK_FULL:
-            raise
+    except Exception as error:  # noqa: BLE001  a network has more ways to fail than the libraries have names for
+        cause = _first_cause(error)
+        if isinstance(cause, OSError) and cause.errno in DISK_FULL:
+            raise cause from None
         reason = (str(error) or type(error).__name__).splitlines()[0]
         if isinstance(error, GatedRepoError) or "gated" in reason:
             page = f"https://huggingface.co/datasets/{dataset}"
@@ -134,5 +139,59 @@ def dataset_errors_explained(dataset: str, mirrored: Path | None = None) -> Iter
             raise UserError(
                 f"{shown}: the hub has no such dataset, or it is private{looked_in}; wants OWNER/NAME, spelt as there"
             ) from None
+        told = f"{shown}: {reason}"
+        if cause is not error and str(cause):
+            told += f": {str(cause).splitlines()[0]}"
+        if _is_of_the_dataset(error) and _is_of_the_dataset(cause):
+            raise UserError(told) from None
         # what arrived of a broken download is kept, and the next one goes on from there
-        raise UserError(f"{shown}: {reason}{looked_in}\n{how}") from None
+        raise UserError(f"{told}{looked_in}\n{how}") from None
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """What the error was raised from in the end."""
+    return _first_cause(error.__cause__) if error.__cause__ is not None else error
+
+
+def _is_of_the_dataset(error: BaseException) -> bool:
+    """Whether the error would be the same with the best of networks: there is no such configuration, or its files
+    cannot be read."""
+    import datasets
+
+    without_hub = str(error).startswith("Couldn't find cache")  # said of what was looked for there alone
+    return isinstance(error, ValueError | datasets.exceptions.DatasetsError) and not without_hub
+
+
+@contextmanager
+def retries_told(emit: Emit) -> Iterator[None]:
+    """What is read from the hub meanwhile says where a connection is lost and tried again, and gives up in a minute."""
+    import datasets
+
+    config = datasets.config
+    config.STREAMING_READ_MAX_RETRIES = config.STREAMING_OPEN_MAX_RETRIES = _ATTEMPTS
+    handler = _Retries(emit)
+    loggers = [logging.getLogger(name) for name in _RETRYING]
+    before = [(logger.level, logger.propagate) for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(logging.WARNING)
+        logger.propagate = False
+    try:
+        yield
+    finally:
+        for logger, (level, propagate) in zip(loggers, before, strict=True):
+            logger.removeHandler(handler)
+            logger.setLevel(level)
+            logger.propagate = propagate
+
+
+class _Retries(logging.Handler):
+    """Tells of attempts, which the libraries write into their logs alone."""
+
+    def __init__(self, tell: Emit) -> None:
+        super().__init__(logging.WARNING)
+        self._tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "Retrying" in record.getMessage():
+            self._tell(Prepare("connection lost, trying again", 0))

@@ -10,9 +10,11 @@ import errno
 import glob
 import http.client
 import os
+import shlex
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 from filelock import FileLock
@@ -35,14 +37,28 @@ def without_network(command: str) -> str:
     )
 
 
-def locate(entry: str, workspace: Workspace, mirror: Path | None, emit: Emit) -> list[DataFile]:
-    """The files that one entry of `data.files` means; a glob's in sorted order.
+def locate(entries: Sequence[str], workspace: Workspace, mirror: Path | None, emit: Emit) -> list[DataFile]:
+    """The files that `data.files` means, in its order; a glob's in sorted order.
 
     Raises:
-        UserError: there is none, it is of no known kind, or it cannot be downloaded.
+        UserError: one is not there, is of no known kind, or cannot be downloaded.
     """
-    if entry.startswith(("https://", "http://")):
-        return [DataFile.of(_fetched(entry, workspace, mirror, emit), entry)]
+    how = without_network(shlex.join(["wget", "-x", "-P", "DIR", *filter(_is_url, entries)]))
+    files: list[DataFile] = []
+    for entry in entries:
+        if _is_url(entry):
+            files.append(DataFile.of(_fetched(entry, workspace, mirror, how, emit), entry))
+        else:
+            files += _on_this_machine(entry, workspace)
+    return files
+
+
+def _is_url(entry: str) -> bool:
+    return entry.startswith(("https://", "http://"))
+
+
+def _on_this_machine(entry: str, workspace: Workspace) -> list[DataFile]:
+    """The file, or the files of a glob."""
     path = below(workspace.root, entry)
     if path.is_file():
         return [DataFile.of(path, entry)]
@@ -61,8 +77,8 @@ def _shown(file: Path, workspace: Workspace) -> str:
     return str(file.relative_to(workspace.root) if file.is_relative_to(workspace.root) else file)
 
 
-def _fetched(url: str, workspace: Workspace, mirror: Path | None, emit: Emit) -> Path:
-    """The mirror's file, or an earlier download, or a new one."""
+def _fetched(url: str, workspace: Workspace, mirror: Path | None, how: str, emit: Emit) -> Path:
+    """The mirror's file, or an earlier download, or a new one; `how` says how to do without a network."""
     place = _place(url)
     if mirror is not None and (mirror / place).is_file():
         return mirror / place
@@ -72,7 +88,7 @@ def _fetched(url: str, workspace: Workspace, mirror: Path | None, emit: Emit) ->
         with FileLock(kept.with_name(f".{kept.name}.lock")):
             if not kept.is_file():  # another run may have fetched it while this one waited
                 looked_in = f", nor is {mirror / place} there" if mirror is not None else ""
-                _download(url, kept, looked_in, emit)
+                _download(url, kept, f"{looked_in}\n{how}", emit)
     return kept
 
 
@@ -87,7 +103,8 @@ def _place(url: str) -> Path:
     return Path(host, *segments[:-1], segments[-1] + query)
 
 
-def _download(url: str, target: Path, looked_in: str, emit: Emit) -> None:
+def _download(url: str, target: Path, advice: str, emit: Emit) -> None:
+    """Download `url` to `target`; `advice` is the end of what is said where the network fails."""
     partial = target.with_name(f".{target.name}.part")
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT) as response, open(partial, "wb") as file:
@@ -108,8 +125,7 @@ def _download(url: str, target: Path, looked_in: str, emit: Emit) -> None:
         if isinstance(error, OSError) and error.errno in DISK_FULL:
             raise
         reason = getattr(error, "reason", None) or error
-        how = without_network(f"wget -x -P DIR {url}")
-        raise UserError(f"data.files: {url}: cannot be downloaded: {reason}{looked_in}\n{how}") from None
+        raise UserError(f"data.files: {url}: cannot be downloaded: {reason}{advice}") from None
     finally:
         with contextlib.suppress(FileNotFoundError):
             partial.unlink()

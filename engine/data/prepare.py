@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -38,6 +39,7 @@ from engine.contract.files import replaced_directory
 from engine.contract.workspace import Workspace
 from engine.data.locate import DISK_FULL
 from engine.data.locks import locked
+from engine.data.losses import loss_warnings
 from engine.data.progress import Progress
 from engine.data.sources import Source, Splits, open_source
 from engine.data.token_files import SplitManifest, remove_journal, write_tokens
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from engine.data.corpus_translation import CorpusTranslation
 
 _PART_KEPT_DAYS = 30
+_SAMPLE = 200  # stories that are looked at for what the tokenizer loses
 FORMAT = 2  # goes up when the same texts and tables would give other files
 
 
@@ -316,7 +319,7 @@ def _write(place: _Place, emit: Emit) -> None:
     progress = Progress(emit, "tokenize train", splits.train_count)
     train = write_tokens(place.part / "train.bin", progress.of(splits.train()), tokenizer, dtype)
     if not train.stories:
-        why = f": all {splits.repeated:,} are validation stories too" if splits.repeated else ""
+        why = ": each one is a validation story too" if splits.repeated else ""
         raise UserError(f"data: the training split holds no story{why}")
     progress.finish()
     progress = Progress(emit, "tokenize validation", splits.val_count)
@@ -325,12 +328,12 @@ def _write(place: _Place, emit: Emit) -> None:
     for name in ("train.bin", "val.bin"):
         remove_journal(place.part / name)
     created = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    warnings = _warnings(place, tokenizer, splits.repeated)
+    warnings = _warnings(place, tokenizer, splits)
     manifest = Manifest(place.key, tokenizer.vocab_size, dtype, train, val, warnings, created)
     (place.part / "manifest.json").write_bytes(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
 
 
-def _warnings(place: _Place, tokenizer: Tokenizer, repeated: int) -> list[str]:
+def _warnings(place: _Place, tokenizer: Tokenizer, splits: Splits) -> list[str]:
     """What the user should know of the data."""
     warnings, table = [], place.table
     if place.starting is None and table.kind == "byte_bpe" and tokenizer.vocab_size != table.vocab_size:
@@ -338,9 +341,10 @@ def _warnings(place: _Place, tokenizer: Tokenizer, repeated: int) -> list[str]:
             f"tokenizer.vocab_size = {table.vocab_size:,}: the training stories give only {tokenizer.vocab_size:,} "
             f"entries at min_frequency = {table.min_frequency}; the model gets that many"
         )
-    if repeated:
-        warnings.append(f"{repeated:,} training stories left out: the validation split holds the same")
-    return warnings
+    if splits.repeated:
+        stories = "story" if splits.repeated == 1 else "stories"
+        warnings.append(f"{splits.repeated:,} training {stories} left out: the validation split holds the same")
+    return warnings + loss_warnings(tokenizer, list(islice(splits.validation(), _SAMPLE)))
 
 
 @contextmanager

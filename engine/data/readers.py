@@ -102,8 +102,9 @@ def content_hash(path: Path) -> str:
 def _read_csv(file: DataFile, column: str, _: str) -> Iterator[str]:
     csv.field_size_limit(LONGEST_STORY)
     with file.open_text(newline="") as text:
+        delimiter = _delimiter(text, "\t" if file.kind == "tsv" else ",", column)
         # strict: a quote that is never closed is an error, where it would swallow the rest of the file
-        reader = csv.reader(text, delimiter="\t" if file.kind == "tsv" else ",", strict=True)
+        reader = csv.reader(text, delimiter=delimiter, strict=True)
         try:
             header = next(reader, None)
             if header is None:
@@ -114,6 +115,17 @@ def _read_csv(file: DataFile, column: str, _: str) -> Iterator[str]:
                     yield row[index] if index < len(row) else ""
         except csv.Error as error:
             raise UserError(f"{file.name}: line {reader.line_num}: {error}; is a quote left open?") from None
+
+
+def _delimiter(text: TextIO, usual: str, column: str) -> str:
+    """What separates the columns: the usual character, or another by which the first line has `column`, as semicolons
+    do where commas stand in numbers. Without that column anywhere, what makes the most columns of the line."""
+    line = text.readline(CHUNK)
+    text.seek(0)
+    line = line.replace("\0", "")  # which an older Python's reader refuses
+    names = {delimiter: next(csv.reader([line], delimiter=delimiter), []) for delimiter in (usual, ",", ";", "\t", "|")}
+    with_it = [delimiter for delimiter, there in names.items() if column in there]
+    return with_it[0] if with_it else max(names, key=lambda delimiter: len(names[delimiter]))
 
 
 def _read_txt(file: DataFile, _: str, separator: str) -> Iterator[str]:

@@ -75,7 +75,7 @@ class Source:
             return Splits((self.rows, train), (self.val_rows, val), emit, tidier(self.data), translated)
         if count < 2:
             txt = any(name.endswith((".txt", ".txt.gz")) for name in self.data.files)
-            hint = f'; data.document_separator = "{self.data.document_separator}" parts txt files' if txt else ""
+            hint = _separator_hint(self.data.document_separator) if txt else ""
             raise UserError(f"data: {count} story is too few, wants one to train and one to validate on{hint}")
         train, val = _train_test_split(count, self.data)
         return Splits((self.rows, train), (self.rows, val), emit, tidier(self.data), translated)
@@ -83,6 +83,12 @@ class Source:
     def stories(self) -> Iterator[str]:
         """All stories, of both splits or of the training split where the source has two, in the source's order."""
         return _stories(self.rows, tidier(self.data))
+
+
+def _separator_hint(separator: str) -> str:
+    """How a txt file with stories becomes one with several."""
+    blank_lines = r"""; "\n\n" does where blank lines stand between the stories""" if separator != "\n\n" else ""
+    return f"; txt files are parted by data.document_separator = {json.dumps(separator)}{blank_lines}"
 
 
 class Splits:
@@ -150,8 +156,7 @@ def open_source(data: Data, workspace: Workspace, mirror: Path | None, emit: Emi
         rows = BuiltinRows(data.language, data.stories)
         return Source(data, rows, None, rows.fingerprint())
     if data.source == "files":
-        files = [file for entry in data.files for file in locate(entry, workspace, mirror, emit)]
-        return _source(data, FileRows(files, data), None)
+        return _source(data, FileRows(locate(data.files, workspace, mirror, emit), data), None)
     return _hub(data, workspace, mirror, emit)
 
 

@@ -28,7 +28,7 @@ from engine.contract.events import Emit
 from engine.contract.experiment import Data
 from engine.contract.files import replace_file
 from engine.contract.workspace import Workspace
-from engine.data.hub import dataset_commit, dataset_errors_explained, dataset_splits
+from engine.data.hub import dataset_commit, dataset_errors_explained, dataset_splits, retries_told
 from engine.data.locks import locked
 from engine.data.progress import Progress
 from engine.data.readers import DataFile, missing_column, no_text
@@ -134,7 +134,7 @@ class StreamedSplits(Mapping[str, StreamedSplit]):
     def _stream(self, split: str, folder: Path) -> None:
         for half_written in folder.glob(".*.tmp"):  # by one that was killed
             half_written.unlink()
-        with dataset_errors_explained(self._data.dataset or ""):
+        with dataset_errors_explained(self._data.dataset or ""), retries_told(self._emit):
             self._add(self._streams[split], split, folder, self._state(folder))
 
     def _add(self, stream: Any, split: str, folder: Path, state: _State) -> None:

@@ -24,6 +24,7 @@ import tiktoken
 
 from engine.contract.errors import UserError
 from engine.contract.files import replace_file
+from engine.data.locate import DISK_FULL
 
 CONFIG = "tokenizer_config.json"  # of a saved tokenizer: which kind it is, and what its other file does not say
 EOT = "<|endoftext|>"  # after every story; generation starts from it
@@ -177,6 +178,7 @@ def gpt2(cache: Path, mirror: Path | None) -> BytePairTokenizer:
 
     Raises:
         UserError: neither the mirror nor the network has them.
+        OSError: they could not be written.
     """
     cache.mkdir(parents=True, exist_ok=True)
     for name in GPT2_FILES:
@@ -186,6 +188,8 @@ def gpt2(cache: Path, mirror: Path | None) -> BytePairTokenizer:
         with _environment("TIKTOKEN_CACHE_DIR", str(cache)):
             encoding = tiktoken.get_encoding("gpt2")
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
+            raise
         where = f"the mirror's copy ({mirror / 'tiktoken'}) is missing or damaged, and" if mirror else "they"
         raise UserError(
             f"GPT-2's tokenizer files: {where} cannot be downloaded: {type(error).__name__}\n"

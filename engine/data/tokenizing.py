@@ -16,6 +16,7 @@ from engine.contract.events import Emit, Piece, Tokenized
 from engine.contract.experiment import Experiment
 from engine.contract.experiment import Tokenizer as TokenizerTable
 from engine.contract.workspace import Workspace
+from engine.data.losses import losses_of
 from engine.data.prepare import (
     corpus_translation,
     open_tokenizer,
@@ -62,7 +63,7 @@ def _tokenized(
             raise UserError("data: holds no story")
     else:
         stories = [text]
-    cut = [tokenizer.encode(story) for story in stories]
+    losses = losses_of(tokenizer, stories)
     return Tokenized(
         tokenizer=f"that of {experiment.train.init_from}" if starting else _named(experiment.tokenizer),
         vocab_size=tokenizer.vocab_size,
@@ -70,11 +71,10 @@ def _tokenized(
         characters=sum(map(len, stories)),
         bytes=sum(len(story.encode()) for story in stories),
         words=sum(len(story.split()) for story in stories),
-        tokens=sum(map(len, cut)),
+        tokens=losses.tokens,
         pieces=_pieces(tokenizer, stories[0][:SHOWN]),
-        unknown=sum(ids.count(tokenizer.unknown_id) for ids in cut) if tokenizer.unknown_id is not None else 0,
-        # some tokenizers put a space before a text, of which nothing is lost
-        altered=sum(tokenizer.decode(ids).strip() != story.strip() for ids, story in zip(cut, stories, strict=True)),
+        unknown=losses.unknown,
+        altered=losses.altered,
     )
 
 

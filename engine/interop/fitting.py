@@ -96,7 +96,8 @@ def fitted(
     Rows of the embedding beyond the vocabulary are padding, and left out. Biases that the file lacks are zeros.
 
     Raises:
-        UserError: tensors are missing, have no place or another shape, or the file tells of another model; names them.
+        UserError: tensors are missing, have no place or another shape, or hold NaN or infinity, and are named; or the
+            file tells of another model.
     """
     with torch.device("meta"):
         wanted = {name: tuple(tensor.shape) for name, tensor in GPT(model, vocab_size).state_dict().items()}
@@ -122,7 +123,12 @@ def fitted(
     if problems:
         raise UserError(f"{foreign.source}: does not fit {_described(model, vocab_size)}\n{_listed(problems)}")
     zeros = {name: torch.zeros(wanted[name]) for name in filled}
-    return {name: (found | zeros)[name].float().contiguous() for name in wanted}, notes
+    weights = {name: (found | zeros)[name].float().contiguous() for name in wanted}
+    if broken := [name for name, tensor in weights.items() if not tensor.isfinite().all()]:
+        raise UserError(
+            f"{foreign.source}: holds what is no finite number, as of a training that diverged, in\n{_listed(broken)}"
+        )
+    return weights, notes
 
 
 def _unpadded(tensors: Mapping[str, Tensor], vocab_size: int) -> tuple[dict[str, Tensor], list[str]]:

@@ -25,11 +25,11 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from engine.contract.errors import UserError
+from engine.contract.workspace import tokenizer_beside
 from engine.interop.huggingface import LAYER_NORM_EPSILON, OUR_KEY
 
 _STATE_DICTS = ("model", "model_state_dict", "state_dict")  # where a checkpoint has its weights
 _MODEL_KEYS = ("n_head", "dropout", "bias")  # of nanoGPT's model_args; shapes tell the others
-_TOKENIZER_FILES = ("tokenizer.json", "vocab.json")
 _EXACT_GELU = ("gelu", "gelu_python")
 _TANH_GELU = ("gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu_accurate", "gelu_python_tanh")
 
@@ -85,7 +85,7 @@ def _folder(source: Path, folder: Path, files: list[Path] | None = None) -> Fore
     if foreign.architecture == "gpt2":
         _check_configuration(config, config_file)
         foreign.model = _model_of(config)
-    foreign.tokenizer = folder if any((folder / name).is_file() for name in _TOKENIZER_FILES) else None
+    foreign.tokenizer = tokenizer_beside(source)
     return foreign
 
 
@@ -161,7 +161,9 @@ def _state_dict(path: Path, loaded: Any) -> Mapping[str, Tensor]:
         if isinstance(found, Mapping) and found and all(isinstance(tensor, Tensor) for tensor in found.values()):
             return {str(name): tensor for name, tensor in found.items()}
     keys = ", ".join(list(map(str, loaded))[:8]) if isinstance(loaded, Mapping) else type(loaded).__name__
-    raise UserError(f"{path}: holds no state dict, neither itself nor under {', '.join(_STATE_DICTS)}; it has {keys}")
+    raise UserError(
+        f"{path}: holds no state dict, neither itself nor under {', '.join(_STATE_DICTS)}; it has {keys or 'nothing'}"
+    )
 
 
 def _checkpoint(path: Path, loaded: Any) -> Foreign:

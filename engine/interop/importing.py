@@ -9,38 +9,40 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from safetensors import SafetensorError
 from torch import Tensor
 
 from engine.checkpoint import CheckpointInfo, Kind, load_tokenizer, read_info, write_model
 from engine.contract.checks import GPT2_VOCAB_SIZE
 from engine.contract.errors import UserError
-from engine.contract.estimates import parameter_count
+from engine.contract.estimates import parameter_count, training_memory
 from engine.contract.events import Checkpoint, EventWriter, Imported, RunEnded, RunStarted, Warning
-from engine.contract.experiment import Model
+from engine.contract.experiment import Experiment, Model
 from engine.contract.experiment import Tokenizer as TokenizerTable
 from engine.contract.files import replace_file, replaced_directory
 from engine.contract.loading import parse_experiment, read_text
 from engine.contract.overrides import apply_overrides
-from engine.contract.run import Run
+from engine.contract.run import Run, RunInfo
 from engine.contract.workspace import Workspace, valid_name
 from engine.data.huggingface import HuggingFaceTokenizer, open_tokenizer
+from engine.data.prepare import write_errors_explained
 from engine.data.tokenizers import Tokenizer, gpt2
 from engine.interop.fitting import fitted, inferred, our_names
 from engine.interop.foreign import Foreign, read_foreign
+from engine.interop.output import new_folder
 from engine.interop.vocabulary import end_of_text, tokenizer_json
 from engine.session import describe
 
 _KINDS: tuple[Kind, ...] = ("best", "last")
 _GPT2_ROWS = range(GPT2_VOCAB_SIZE, 50_304 + 1)  # nanoGPT fills the vocabulary up to 50,304
+_STEP_WINDOWS = 16  # that a step of a new experiment learns from
+_MODEST_MEMORY = 8 << 30  # bytes, which most machines that train have
 _UNNAMED = "."  # the place of a tokenizer's name until its run is made
 _EXPERIMENT = """\
 # Weights that were trained elsewhere, read from
@@ -86,32 +88,21 @@ def import_weights(
     file = workspace.experiments / f"{valid_name(name)}.toml"
     foreign = read_foreign(source)
     tensors = our_names(foreign)
-    shapes = inferred(foreign, tensors)
-    rows = tensors["wte.weight"].shape[0]
+    foreign.tokenizer = tokenizer_folder or foreign.tokenizer
     written = not file.is_file()
-    its_own = tokenizer_folder or foreign.tokenizer
-    if written:
-        tokenizer = _nameable(_tokenizer(foreign, rows, name, None, workspace, its_own, mirror)[0])
-        text = apply_overrides(_written(foreign, shapes, tokenizer, overrides), overrides)
-        experiment = parse_experiment(text, str(file))
-    else:
-        text = apply_overrides(read_text(file), overrides)
-        experiment = parse_experiment(text, str(file))
-        tokenizer, fits = _tokenizer(foreign, rows, name, experiment.tokenizer, workspace, its_own, mirror)
-        _check_tokenizer(experiment.tokenizer, tokenizer, file)
-        if not fits:  # the run's data are cut by the tokenizer of its weights, whatever the experiment's [tokenizer] is
-            tokenizer = _nameable(tokenizer)
-            keys = ", ".join(f"{key} = {_toml(value)}" for key, value in _table(tokenizer).items())
-            text = apply_overrides(text, [f"tokenizer={{{keys}}}"])
-            experiment = parse_experiment(text, str(file))
+    with write_errors_explained(workspace):  # of a tokenizer that is downloaded
+        text, tokenizer = _suited(foreign, tensors, file, workspace, overrides, mirror)
+    experiment = parse_experiment(text, str(file))
     weights, notes = fitted(foreign, tensors, experiment.model, tokenizer.vocab_size)
     info = CheckpointInfo(experiment.model, tokenizer.vocab_size, foreign.step, 0, foreign.val_loss)
-    with _new_run(workspace, name) as run:
-        if experiment.tokenizer.name == _UNNAMED:
-            kept = (run.checkpoints / "best" / "tokenizer").relative_to(workspace.root)
-            text = apply_overrides(text, [f'tokenizer.name = "{kept.as_posix()}"'])
-        run.log.write_text("\n".join([f"imported from {source.absolute()}", *notes, ""]), encoding="utf-8")
-        _write(run, text, weights, info, tokenizer, notes)
+    run = workspace.next_run(name)
+    if experiment.tokenizer.name == _UNNAMED:
+        kept = (run.checkpoints / "best" / "tokenizer").relative_to(workspace.root)
+        text = apply_overrides(text, [f'tokenizer.name = "{kept.as_posix()}"'])
+    about = describe(run, "cpu", experiment.train.seed)
+    with new_folder(run.path) as folder:  # nobody finds the run before it is whole
+        (folder / run.log.name).write_text("\n".join([f"imported from {source.absolute()}", *notes, ""]), "utf-8")
+        _fill(Run(folder), about, text, weights, info, tokenizer, notes)
         if written:
             workspace.experiments.mkdir(exist_ok=True)
             replace_file(file, text.encode())
@@ -120,36 +111,46 @@ def import_weights(
     return Imported(str(run.path), str(file), written, info.step, count, tokenizer.vocab_size, model, notes)
 
 
-@contextmanager
-def _new_run(workspace: Workspace, name: str) -> Iterator[Run]:
-    """A new run's directory, locked while it is filled; gone again if that fails."""
-    run = workspace.new_run(name)
-    try:
-        with run.hold_lock():
-            yield run
-    except BaseException as error:
-        shutil.rmtree(run.path, ignore_errors=True)
-        if isinstance(error, OSError | SafetensorError):
-            reason = getattr(error, "strerror", None) or error
-            raise UserError(f"{run.path}: cannot be written: {reason}") from None
-        raise
+def _suited(
+    foreign: Foreign,
+    tensors: Mapping[str, Tensor],
+    file: Path,
+    workspace: Workspace,
+    overrides: Sequence[str],
+    mirror: Path | None,
+) -> tuple[str, Tokenizer]:
+    """The text of the weights' experiment, of `file` or else a new one, and their tokenizer, which that names."""
+    shapes = inferred(foreign, tensors)
+    if not file.is_file():
+        tokenizer = _nameable(_tokenizer(foreign, tensors, file.stem, None, workspace, mirror)[0])
+        return _new_experiment(foreign, shapes, tokenizer, overrides, str(file)), tokenizer
+    text = apply_overrides(read_text(file), overrides)
+    table = parse_experiment(text, str(file)).tokenizer
+    tokenizer, fits = _tokenizer(foreign, tensors, file.stem, table, workspace, mirror)
+    _check_tokenizer(table, tokenizer, file)
+    if fits:
+        return text, tokenizer
+    tokenizer = _nameable(tokenizer)  # by which the run's data are cut, whatever [tokenizer] was
+    keys = ", ".join(f"{key} = {_toml(value)}" for key, value in _table(tokenizer).items())
+    return apply_overrides(text, [f"tokenizer={{{keys}}}"]), tokenizer
 
 
-def _write(
+def _fill(
     run: Run,
+    about: RunInfo,
     text: str,
     weights: Mapping[str, Tensor],
     info: CheckpointInfo,
     tokenizer: Tokenizer,
     notes: Sequence[str],
 ) -> None:
-    """The run's files; what it says of itself comes last."""
+    """Write the files of `run`, whose run.json is `about`."""
     replace_file(run.experiment_file, text.encode())
     for kind in _KINDS:
         with replaced_directory(run.checkpoints / kind) as new:
             write_model(new, dict(weights), info)
             tokenizer.save(new / "tokenizer")
-    run.write_info(describe(run, "cpu", run.experiment().train.seed))
+    run.write_info(about)
     emit = EventWriter(run.metrics)
     emit(RunStarted(os.getpid(), socket.gethostname()))
     for note in notes:
@@ -162,19 +163,16 @@ def _write(
 
 def _tokenizer(
     foreign: Foreign,
-    rows: int,
+    tensors: Mapping[str, Tensor],
     name: str,
     table: TokenizerTable | None,
     workspace: Workspace,
-    its_own: Path | None,
     mirror: Path | None,
 ) -> tuple[Tokenizer, bool]:
-    """The tokenizer of weights with so many rows of token embeddings, and whether `table` gives the same.
-
-    `table` is what the experiment has, if any; `its_own` is the folder of the one that comes with the weights.
-    """
-    if its_own is not None:
-        return read_tokenizer(its_own, mirror, workspace), False
+    """The tokenizer of the weights, and whether `table`, which is what the experiment has, if any, gives the same."""
+    rows = tensors["wte.weight"].shape[0]
+    if foreign.tokenizer is not None:
+        return read_tokenizer(foreign.tokenizer, mirror, workspace), False
     for run in workspace.list_runs(name):
         for kind in _KINDS:
             if (run.checkpoints / kind).is_dir() and read_info(run, kind).vocab_size == rows:
@@ -213,8 +211,25 @@ def _nameable(tokenizer: Tokenizer) -> Tokenizer:
     return tokenizer
 
 
+def _new_experiment(
+    foreign: Foreign, shapes: Mapping[str, Any], tokenizer: Tokenizer, overrides: Sequence[str], file: str
+) -> str:
+    """The text of an experiment file for weights of these shapes, with as large a micro-batch as is modest."""
+    text = _written(foreign, shapes, tokenizer, overrides)
+    experiment = parse_experiment(apply_overrides(text, overrides), file)
+    batch_size = _STEP_WINDOWS
+    while batch_size > 1 and training_memory(_with_batch(experiment, batch_size)) > _MODEST_MEMORY:
+        batch_size //= 2
+    batch = [f"train.batch_size={batch_size}", f"train.grad_accum_steps={_STEP_WINDOWS // batch_size}"]
+    return apply_overrides(text, [*batch, *overrides])
+
+
+def _with_batch(experiment: Experiment, batch_size: int) -> Experiment:
+    return msgspec.structs.replace(experiment, train=msgspec.structs.replace(experiment.train, batch_size=batch_size))
+
+
 def _written(foreign: Foreign, shapes: Mapping[str, Any], tokenizer: Tokenizer, overrides: Sequence[str]) -> str:
-    """The text of an experiment file for weights of these shapes."""
+    """The text of an experiment file for weights of these shapes; its [train] names no batch."""
     shapes = dict(shapes)
     if "n_head" not in shapes:
         if not any(override.replace(" ", "").startswith("model.n_head=") for override in overrides):

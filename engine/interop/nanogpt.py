@@ -8,9 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from engine.checkpoint import CheckpointInfo
+from engine.checkpoint import CheckpointInfo, save_pickled
 from engine.contract.errors import UserError
 from engine.data.tokenizers import Tokenizer
 from engine.model import GPT
@@ -68,8 +66,4 @@ def write_checkpoint(path: Path, model: GPT, info: CheckpointInfo) -> None:
         UserError: nanoGPT has no model like this one.
         OSError: it could not be written.
     """
-    checkpoint = checkpoint_of(model, info)
-    try:
-        torch.save(checkpoint, path)
-    except RuntimeError as error:  # torch's word for a full disk
-        raise OSError(str(error).splitlines()[0]) from error
+    save_pickled(checkpoint_of(model, info), path)

@@ -1,4 +1,7 @@
-"""Where an export goes: to a place that was free, whole or not at all."""
+"""Where an export or an import goes: to a place that was free, whole or not at all.
+
+.NAME.PID.new/    beside the place, while it is written: its lock, and what becomes NAME
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,14 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import takewhile
 from pathlib import Path
 
-from safetensors import SafetensorError
+from filelock import FileLock, Timeout
 
 from engine.contract.errors import UserError
+
+_LOCK = "slm-tui.lock"
 
 
 def check_free(path: Path) -> None:
@@ -49,20 +55,37 @@ def new_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _beside(path: Path) -> Iterator[Path]:
+    """A free name in a folder beside `path`; what is there at the block's end becomes `path`."""
     check_free(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+    missing = list(takewhile(lambda folder: not folder.exists(), path.parents))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        check_free(path)
-        temporary.rename(path)
-    except (OSError, SafetensorError) as error:
-        # a library that writes for us has words of its own for a full disk
-        reason = getattr(error, "strerror", None) or f"{error}; is the disk full?"
-        raise UserError(f"{path}: cannot be written: {reason}") from None
+        _remove_left_overs(path.parent)
+        with _own_folder(path.with_name(f".{path.name}.{os.getpid()}.new")) as folder:
+            yield folder / path.name
+            check_free(path)
+            (folder / path.name).rename(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror or error}") from None
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary, ignore_errors=True)
-        else:
-            with suppress(OSError):  # where nothing can be written, nothing is to be removed
-                temporary.unlink()
+        for folder in missing:
+            with suppress(OSError):  # it holds something
+                folder.rmdir()
+
+
+@contextmanager
+def _own_folder(folder: Path) -> Iterator[Path]:
+    """A new folder, locked for the block and removed after it."""
+    folder.mkdir()
+    try:
+        with FileLock(folder / _LOCK):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_left_overs(parent: Path) -> None:
+    """Remove what processes that were killed have left in `parent`: nobody holds its lock any more."""
+    for left in parent.glob(f".*.new/{_LOCK}"):
+        with suppress(OSError, Timeout), FileLock(left, timeout=0):
+            shutil.rmtree(left.parent, ignore_errors=True)

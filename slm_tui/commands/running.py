@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -191,7 +192,19 @@ def _watch_one(each: _Started, stop: Callable[[], None], json: bool) -> tuple[Ru
     facts.state = outcome
     if not json or outcome not in ("finished", "early_stopped"):
         print_summary(out, each.run, facts, each.process.returncode)
+    if outcome == "lost" and each.process.returncode == -signal.SIGKILL:
+        say(_less_memory(each.run))
     return facts, _exit_code(outcome), interrupted
+
+
+def _less_memory(run: Run) -> str:
+    """What to change where the system has ended a run, perhaps for want of memory."""
+    train = run.experiment().train
+    less = "a smaller model.block_size"
+    if train.batch_size > 1:
+        halved, steps = -(-train.batch_size // 2), 2 * train.grad_accum_steps
+        less = f"train.batch_size = {halved} with train.grad_accum_steps = {steps}"
+    return f"  where memory was too short, {less} takes less"
 
 
 def _leave(each: _Started, cancelled: bool) -> RunFacts:

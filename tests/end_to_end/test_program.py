@@ -216,6 +216,7 @@ def test_an_engine_that_dies_without_a_word_is_told_as_lost(
     os.kill(pid, signal.SIGKILL)
     assert screen.finish() == 1
     assert "lost" in screen.text and "SIGKILL" in screen.text and f"--resume {run.id}" in screen.text
+    assert "where memory was too short, train.batch_size = " in screen.text
     assert json.loads(program("runs", "tiny", "--json").stdout)[0]["state"] == "lost"
 
 

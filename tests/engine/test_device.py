@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 
@@ -11,12 +12,15 @@ import torch
 
 from engine.contract.errors import UserError
 from engine.contract.experiment import Hardware, Train
+from engine.contract.loading import parse_experiment
+from engine.contract.overrides import apply_overrides
 from engine.device import (
     FreeCores,
     autocast,
     choose_device,
     choose_precision,
     describe,
+    memory_warning,
     peak_flops,
     peak_of,
     prepare_device,
@@ -78,6 +82,14 @@ def test_an_unknown_peak_is_none_not_a_guess() -> None:
 )
 def test_a_gpu_is_known_by_its_whole_name(name: str, peak: float | None) -> None:
     assert peak_of(name) == peak
+
+
+def test_memory_is_warned_of_where_the_kernel_would_end_the_training(tiny: str) -> None:
+    experiment = parse_experiment(tiny, "tiny")
+    assert memory_warning(experiment, torch.device("cpu")) is None
+    large = parse_experiment(apply_overrides(tiny, ["train.batch_size=1000000", "model.block_size=4096"]), "large")
+    assert re.match(r"training takes about [\d,.]+ GiB", memory_warning(large, torch.device("cpu")) or "")
+    assert memory_warning(large, torch.device("cuda")) is None, "a GPU says itself when it is full"
 
 
 def test_threads_are_as_asked_for() -> None:

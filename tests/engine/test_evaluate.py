@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from support import engine
 
+from engine.contract.errors import UserError
 from engine.contract.experiment import Model
 from engine.contract.run import Run
 from engine.data.batches import TokenFile, whole_split
@@ -52,3 +54,13 @@ def test_the_whole_split_of_a_run_is_evaluated_with_progress(new_run: Callable[.
     assert result.val_loss == pytest.approx(best.val_loss, rel=0.01), "the fixed windows cover nearly all of it"
     assert result.bits_per_byte == pytest.approx(best.bits_per_byte, rel=0.01)
     assert told[-1].done == told[-1].total == result.tokens  # type: ignore[attr-defined]
+
+
+def test_a_loss_that_is_no_number_is_said(new_run: Callable[..., Run]) -> None:
+    run = new_run("train.max_steps=8")
+    assert engine(run) == 0
+    weights = load_file(run.checkpoints / "best" / "model.safetensors")
+    weights["h.0.attn.c_attn.weight"][0, 0] = math.nan
+    save_file(weights, run.checkpoints / "best" / "model.safetensors")
+    with pytest.raises(UserError, match="the validation loss of its best checkpoint is not a finite number"):
+        evaluate_run(run, "best", "cpu", lambda event: None)

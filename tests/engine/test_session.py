@@ -212,6 +212,15 @@ def test_a_disk_that_is_full_is_the_last_word_of_the_log(new_run: NewRun) -> Non
     assert run.state() == "lost"
 
 
+def test_a_training_that_this_machine_has_no_memory_for_is_warned_of_before_its_data_are_prepared(
+    new_run: NewRun,
+) -> None:
+    run = new_run("train.batch_size=1000000", "model.block_size=4096", "data.source=files", "data.files=['no.csv']")
+    assert engine(run) == 1
+    warnings = [event.message for event in events_of(run) if isinstance(event, Warning)]
+    assert len(warnings) == 1 and "training takes about" in warnings[0] and "train.batch_size" in warnings[0]
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="macOS does not limit the address space")
 def test_too_little_memory_is_told_with_what_to_change(new_run: NewRun) -> None:
     run = new_run("train.batch_size=15000", "data.stories=50")  # 0.8 GB of logits, and as much for their gradient

@@ -14,6 +14,7 @@ from msgspec import inspect as types
 
 from engine.contract.experiment import Experiment
 from engine.contract.loading import ExperimentError, Problem, check_experiment, load_experiment, parse_experiment
+from engine.contract.overrides import apply_overrides
 from engine.contract.workspace import Workspace
 
 FULL = """
@@ -243,6 +244,8 @@ def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     ("path", "value", "message"),
     [
         (("model", "n_embd"), 33, "= 33: wants a multiple of n_head = 2"),
+        (("sampling", "temperature"), math.inf, "= inf: wants a number, at least 0 and at most 100"),
+        (("sampling", "repetition_penalty"), math.inf, "= inf: wants a number, at least 1 and at most 100"),
         (("train", "min_learning_rate"), 4e-3, "is above learning_rate = 0.003"),
         (("train", "warmup_steps"), 24, "= 24: wants to be below max_steps = 24"),
         (("data", "source"), "files", "data.files is missing"),
@@ -254,6 +257,24 @@ def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
 def test_keys_that_contradict_each_other_are_refused(tiny: str, path: Any, value: Any, message: str) -> None:
     (problem,) = problems(changed(tiny, path, value))
     assert message in str(problem)
+
+
+@pytest.mark.parametrize("name", ["ckpt.pt", "bare.safetensors", "folder"])
+def test_weights_without_a_tokenizer_want_one_that_is_not_trained_on_other_texts(
+    tiny: str, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "ckpt.pt").touch()
+    (tmp_path / "bare.safetensors").touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "config.json").touch()
+    text = tiny.replace("[train]", f'[train]\ninit_from = "{name}"')
+    (problem,) = check_experiment(text, "x.toml", Workspace(tmp_path))[1]
+    assert str(problem).startswith(f'x.toml:16: train.init_from = "{name}": comes without a tokenizer, and one that')
+    with_gpt2 = apply_overrides(text, ['tokenizer={kind="gpt2"}'])
+    assert check_experiment(with_gpt2, "x.toml", Workspace(tmp_path))[1] == []
+    (tmp_path / "folder" / "tokenizer.json").touch()
+    brings_one = text.replace(f'"{name}"', '"folder"')
+    assert check_experiment(brings_one, "x.toml", Workspace(tmp_path))[1] == []
 
 
 def test_what_init_from_names_is_looked_for_where_a_new_run_is_to_start(tiny: str, tmp_path: Path) -> None:

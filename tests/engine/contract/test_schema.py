@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import msgspec
 import pytest
 import tomli
 
-from engine.contract.experiment import json_schema
+from engine.contract.experiment import Data, Table, Tokenizer, json_schema
 from engine.contract.loading import load_experiment
 
 SHIPPED = sorted((Path(__file__).parents[3] / "experiments").glob("*.toml"))
@@ -40,6 +41,15 @@ def unknown_or_missing(document: Any, node: dict[str, Any], path: str = "") -> I
     choices = [value for option in resolved(node) for value in option.get("enum", ())]
     if choices and not isinstance(document, bool) and document not in choices:
         yield f"{path[:-1]} = {document}"
+
+
+@pytest.mark.parametrize("table", [Data, Tokenizer], ids=lambda table: table.__name__)
+def test_keys_that_belong_to_another_are_marked_with_values_that_it_may_have(table: type[Table]) -> None:
+    fields = {field.name: field.type for field in msgspec.inspect.type_info(table).fields}  # type: ignore[attr-defined]
+    marks = [kind.extra["only"] for kind in fields.values() if getattr(kind, "extra", None)]
+    assert marks
+    for key, values in marks:
+        assert set(values) <= set(fields[key].values)
 
 
 def test_there_are_shipped_experiments() -> None:

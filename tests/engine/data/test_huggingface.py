@@ -269,6 +269,17 @@ def prepared(root: Path, texts: list[str], name: str = "folder") -> PreparedData
     return prepare("first", wanted, Workspace(root), None, lambda event: None)
 
 
+def test_a_tokenizer_that_loses_the_text_is_warned_of_as_the_data_are_prepared(tmp_path: Path) -> None:
+    words = tokenizers.Tokenizer(tokenizers.models.WordLevel({"<|endoftext|>": 0, "[UNK]": 1}, unk_token="[UNK]"))
+    words.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    tiny_tokenizers.save(words, tmp_path / "folder")
+    unknown, altered = prepared(tmp_path, STORIES[:4]).manifest.warnings
+    assert unknown.startswith("tokenizer: 100% of the first stories' tokens are the unknown")
+    assert altered.startswith("tokenizer: 100% of the first stories come back")
+    tiny_tokenizers.save(tiny_tokenizers.byte_level(), tmp_path / "whole")
+    assert prepared(tmp_path, STORIES[:4], "whole").manifest.warnings == []
+
+
 def test_data_are_prepared_anew_for_another_tokenizer_and_not_for_a_moved_one(tmp_path: Path) -> None:
     tiny_tokenizers.save(tiny_tokenizers.byte_level(), tmp_path / "folder")
     first = prepared(tmp_path, STORIES[:4])

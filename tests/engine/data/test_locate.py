@@ -50,7 +50,7 @@ def server() -> Iterator[http.server.ThreadingHTTPServer]:
 
 
 def found(entry: str, workspace: Workspace, mirror: Path | None = None) -> list[str]:
-    return [file.name for file in locate(entry, workspace, mirror, lambda event: None)]
+    return [file.name for file in locate([entry], workspace, mirror, lambda event: None)]
 
 
 def address(server: http.server.ThreadingHTTPServer) -> str:
@@ -92,14 +92,14 @@ def test_the_mirror_comes_before_the_network(workspace: Workspace, tmp_path: Pat
     mirrored = tmp_path / "mirror" / "no.such.host.invalid" / "deep" / "a b.csv"
     mirrored.parent.mkdir(parents=True)
     mirrored.touch()
-    files = locate("https://no.such.host.invalid/deep/a%20b.csv", workspace, tmp_path / "mirror", lambda event: None)
+    files = locate(["https://no.such.host.invalid/deep/a%20b.csv"], workspace, tmp_path / "mirror", lambda event: None)
     assert [(file.path, file.name) for file in files] == [(mirrored, "https://no.such.host.invalid/deep/a%20b.csv")]
 
 
 def test_a_download_is_kept_for_the_next_time(workspace: Workspace, server: http.server.ThreadingHTTPServer) -> None:
     events: list[Event] = []
     url = f"http://{address(server)}/deep/stories.txt?download=true"
-    first = locate(url, workspace, None, events.append)
+    first = locate([url], workspace, None, events.append)
     kept = workspace.data / "downloads" / address(server) / "deep" / "stories.txt?download=true"
     assert first[0].path == kept
     assert kept.read_bytes() == b"a story" * 1000
@@ -108,7 +108,7 @@ def test_a_download_is_kept_for_the_next_time(workspace: Workspace, server: http
     assert (last.phase, last.done, last.total) == ("download", 7000, 7000)
 
     server.server_close()  # no second download is possible
-    assert locate(url, workspace, None, events.append) == first
+    assert locate([url], workspace, None, events.append) == first
 
 
 @pytest.mark.parametrize(
@@ -128,9 +128,9 @@ def test_without_a_network_the_message_tells_of_the_mirror(workspace: Workspace,
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/stories.txt"
         with pytest.raises(UserError) as caught:
-            found(url, workspace, tmp_path)
+            locate([url, "a.txt", "http://host/b?c=1&d=2"], workspace, tmp_path, lambda event: None)
     message = str(caught.value)
-    assert f"wget -x -P DIR {url}" in message
+    assert f"wget -x -P DIR {url} 'http://host/b?c=1&d=2'\n" in message, "every file that the network has"
     assert "SLM_DATA_MIRROR=DIR" in message
     assert str(tmp_path / "127.0.0.1") in message
 

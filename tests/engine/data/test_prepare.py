@@ -202,7 +202,7 @@ def test_progress_goes_through_the_phases(workspace: Workspace) -> None:
 
 @pytest.mark.parametrize(
     ("stories", "wanted"),
-    [(["one"], "1 story is too few"), (["same", "same"], "the training split holds no story: all 1 are validation")],
+    [(["one"], "1 story is too few"), (["same", "same"], "the training split holds no story: each one is")],
 )
 def test_too_little_data_leaves_nothing_behind(workspace: Workspace, stories: list[str], wanted: str) -> None:
     write(workspace.root / "a.txt", stories)

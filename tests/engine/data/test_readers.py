@@ -39,6 +39,7 @@ OBJECTS = [{"title": "t", "text": story} for story in STORIES]
 WRITERS: list[tuple[str, Callable[[Path], object]]] = [
     ("a.csv", as_csv),
     ("a.tsv", lambda path: as_csv(path, "\t")),
+    ("semicolons.csv", lambda path: as_csv(path, ";")),
     ("a.jsonl", as_lines),
     ("a.ndjson", as_lines),
     ("lines.json", as_lines),
@@ -85,6 +86,12 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path) -> Non
     path = tmp_path / "a.csv"
     path.write_bytes(b"\xef\xbb\xbftext\nhello\n")
     assert read(path) == ["hello"]
+
+
+def test_a_column_whose_name_holds_a_semicolon_is_found_by_commas_first(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("text;x,y\nhello,1\n")
+    assert read(path, column="text;x") == ["hello"]
 
 
 def test_empty_rows_count_and_blank_lines_do_not(tmp_path: Path) -> None:
@@ -145,6 +152,7 @@ def test_a_file_that_ends_in_the_middle_of_a_story_gives_what_it_has(tmp_path: P
 def test_a_missing_column_names_the_columns_and_the_nearest(tmp_path: Path) -> None:
     for name, content in {
         "a.csv": ",Prompt,Story\n0,p,s\n",
+        "semicolons.csv": ";Prompt;Story\n0;p;s\n",
         "a.jsonl": '{"Prompt": "p", "Story": "s"}\n',
         "a.json": '[{"Prompt": "p",\n "Story": "s"}]',
     }.items():

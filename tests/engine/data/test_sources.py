@@ -131,6 +131,14 @@ def test_too_few_stories_is_a_user_error(tmp_path: Path, texts: list[str], wante
         split(tmp_path, texts)
 
 
+def test_stories_between_blank_lines_are_one_story_until_the_separator_says_so(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("one\n\ntwo\n\nthree\n")
+    with pytest.raises(UserError, match=r'document_separator = "<\|endoftext\|>"; "\\n\\n" does where blank lines'):
+        source(tmp_path, Data("files", files=("a.txt",))).divide(silent)
+    told = source(tmp_path, Data("files", files=("a.txt",), document_separator="\n\n")).divide(silent)
+    assert sorted([*told.train(), *told.validation()]) == ["one", "three", "two"]
+
+
 def test_files_are_read_in_the_order_that_the_experiment_gives(tmp_path: Path) -> None:
     for name in ("b", "a"):
         lines_file(tmp_path / f"{name}.jsonl", [f"{name}{n}" for n in range(5)])
@@ -284,8 +292,7 @@ def test_a_hub_dataset_is_read_through_datasets(tmp_path: Path) -> None:
     assert half == [whole[0], ["one", "two"], ["four"]]
     assert "there are train, validation" in no_split
     assert 'there are text; did you mean "text"?' in no_column
-    assert "other" in no_config
-    assert "hf download owner/name --repo-type dataset --local-dir DIR/owner/name" in no_config
+    assert no_config == """data.dataset = "owner/name": BuilderConfig 'other' not found. Available: ['default']"""
 
 
 def test_a_hub_dataset_counts_by_its_texts_where_datasets_would_keep_it_in_memory(tmp_path: Path) -> None:
@@ -332,6 +339,14 @@ def test_a_network_that_goes_away_in_the_middle_is_said(tmp_path: Path) -> None:
         (told,) = ask(tmp_path, address(server), {})
     assert told.startswith('data.dataset = "owner/name": peer closed connection')
     assert "hf download owner/name --repo-type dataset --local-dir DIR/owner/name" in told
+
+
+def test_a_dataset_that_cannot_be_read_is_said_with_the_cause_and_without_blaming_the_network(tmp_path: Path) -> None:
+    files = {"README.md": b"# stories", "train.jsonl": b'{"text": "a"}\n{"text": \n', "test.jsonl": b'{"text": "b"}\n'}
+    with hub_server(files) as server:
+        (told,) = ask(tmp_path, address(server), {})
+    assert told.startswith('data.dataset = "owner/name": An error occurred while generating the dataset: ')
+    assert "JSON" in told and len(told.splitlines()) == 1
 
 
 def test_files_and_the_mirror_are_read_without_importing_datasets(tmp_path: Path) -> None:

@@ -28,7 +28,6 @@ FILES = {
 PROGRAM = """
 import json, os, sys, time
 from pathlib import Path
-from datasets import config
 from engine.contract.errors import UserError
 from engine.contract.events import Prepare
 from engine.contract.experiment import Data
@@ -36,8 +35,8 @@ from engine.contract.workspace import Workspace
 from engine.data import streaming
 from engine.data.sources import open_source
 
-time.sleep = lambda seconds: None  # between attempts to reach a hub that is gone
-config.STREAMING_READ_MAX_RETRIES = config.STREAMING_OPEN_MAX_RETRIES = 1
+waited = []
+time.sleep = waited.append  # between attempts to reach a hub that is gone
 streaming._PART_ROWS, streaming._PART_CHARACTERS = 25, 1_500
 answers = []
 for keys in json.loads(sys.argv[1]):
@@ -46,6 +45,8 @@ for keys in json.loads(sys.argv[1]):
     def emit(event):
         if event.phase.startswith("wait"):
             Path(f"waiting-{os.getpid()}").touch()
+        if "trying again" in event.phase:
+            Path("waited").write_text(str(sum(waited)))
         if isinstance(event, Prepare) and event.phase.startswith("stream"):
             streamed.append((event.phase, event.done, event.total))
 
@@ -126,6 +127,7 @@ def test_a_network_that_goes_away_in_the_middle_is_said_and_what_came_is_kept(tm
         (told,) = ask(tmp_path, address(server), {"streaming_rows": 90})
     assert told.startswith('data.dataset = "owner/name": ')
     assert "hf download owner/name --repo-type dataset" in told
+    assert 10 < float((tmp_path / "waited").read_text()) < 90, "seconds, and each attempt was told"
     assert files_in(tmp_path) == ["00000.parquet", "00001.parquet"]
     with hub_server(FILES) as server:
         (whole,) = ask(tmp_path, address(server), {"streaming_rows": 90})

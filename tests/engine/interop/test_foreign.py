@@ -140,10 +140,10 @@ def test_a_torn_checkpoint_is_told_in_words(tmp_path: Path) -> None:
         read_foreign(tmp_path / "w.pt")
 
 
-@pytest.mark.parametrize("content", [{"a": 1, "b": WEIGHTS}, [1, 2], {}])
-def test_what_is_there_instead_of_a_state_dict_is_named(tmp_path: Path, content: object) -> None:
+@pytest.mark.parametrize(("content", "named"), [({"a": 1, "b": WEIGHTS}, "a, b"), ([1, 2], "list"), ({}, "nothing")])
+def test_what_is_there_instead_of_a_state_dict_is_named(tmp_path: Path, content: object, named: str) -> None:
     torch.save(content, tmp_path / "w.pt")
-    with pytest.raises(UserError, match="holds no state dict"):
+    with pytest.raises(UserError, match=f"holds no state dict, .*; it has {named}$"):
         read_foreign(tmp_path / "w.pt")
 
 

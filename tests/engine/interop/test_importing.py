@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 import resource
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from warm_engine import answer
 
 from engine.checkpoint import load_model, load_tokenizer, load_whole
 from engine.contract.errors import UserError
+from engine.contract.estimates import training_memory
 from engine.contract.events import Imported
 from engine.contract.experiment import Tokenizer as TokenizerTable
 from engine.contract.loading import load_experiment
@@ -154,7 +158,53 @@ def test_without_the_number_of_heads_nothing_is_guessed(original: Run, tokenizer
 
 def nothing_was_made(workspace: Path, name: str = "brought") -> None:
     assert Workspace(workspace).list_runs(name) == []
+    assert not (workspace / "runs" / name).exists()
     assert not (workspace / "experiments" / f"{name}.toml").exists()
+
+
+def test_an_import_that_is_killed_leaves_no_run_and_the_next_one_cleans_up(
+    original: Run, tokenizer_folder: Path, tmp_path: Path
+) -> None:
+    torch.save(weights_of(original, nanogpt), tmp_path / "w.pt")
+    script = """
+import os, signal, sys
+from engine.__main__ import main
+from engine.interop import importing
+importing.EventWriter = lambda path: os.kill(os.getpid(), signal.SIGKILL)
+main()
+"""
+    command = [sys.executable, "-c", script, "import", str(tmp_path / "w.pt"), "--experiment", "brought"]
+    command += ["--set", "model.n_head=2", "--tokenizer", str(tokenizer_folder), "--workspace", str(tmp_path)]
+    assert subprocess.run(command).returncode == -signal.SIGKILL
+    assert Workspace(tmp_path).list_runs("brought") == []
+    assert not (tmp_path / "experiments" / "brought.toml").exists()
+    done = bring_in(tmp_path / "w.pt", tmp_path, "model.n_head=2", tokenizer=tokenizer_folder)
+    assert list((tmp_path / "runs" / "brought").iterdir()) == [Path(done.run)]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_weights_that_are_no_numbers_are_named(
+    original: Run, tokenizer_folder: Path, tmp_path: Path, value: float
+) -> None:
+    weights = weights_of(original, nanogpt)
+    weights["transformer.h.1.attn.c_attn.weight"][3, 4] = value
+    torch.save(weights, tmp_path / "w.pt")
+    with pytest.raises(UserError, match=r"w\.pt: holds what is no finite number, .* in\n  h\.1\.attn\.c_attn\.weight$"):
+        bring_in(tmp_path / "w.pt", tmp_path, "model.n_head=2", tokenizer=tokenizer_folder)
+    nothing_was_made(tmp_path)
+
+
+def test_a_written_experiment_trains_within_a_modest_memory(make_run: Callable[..., Run], tmp_path: Path) -> None:
+    run = make_run("model.block_size=8192", "model.n_layer=24", "model.n_embd=64")  # 14 GB at 16 windows
+    torch.save(weights_of(run, nanogpt), tmp_path / "w.pt")
+    folder = run.checkpoints / "best" / "tokenizer"
+    large = load_experiment(Path(bring_in(tmp_path / "w.pt", tmp_path, "model.n_head=2", tokenizer=folder).file))
+    assert 1 < large.train.batch_size < 16
+    assert large.train.batch_size * large.train.grad_accum_steps == 16
+    assert training_memory(large) < 8 << 30
+    asked = ("model.n_head=2", "train.batch_size=64", "train.grad_accum_steps=2")
+    own = load_experiment(Path(bring_in(tmp_path / "w.pt", tmp_path, *asked, tokenizer=folder, name="own").file))
+    assert (own.train.batch_size, own.train.grad_accum_steps) == (64, 2)
 
 
 def test_an_imported_run_is_a_run_like_any_other(original: Run, tokenizer_folder: Path, tmp_path: Path) -> None:
@@ -362,6 +412,27 @@ def test_an_experiment_with_gpt2s_tokenizer_takes_no_other_vocabulary(
     with pytest.raises(UserError, match=r'tokenizer\.kind = "gpt2", and the weights have a vocabulary of 400'):
         bring_in(tmp_path / "w.pt", tmp_path, tokenizer=tokenizer_folder)
     assert Workspace(tmp_path).list_runs("brought") == []
+
+
+def test_a_workspace_that_cannot_be_written_is_told_in_a_line(
+    original: Run, tokenizer_folder: Path, make_run: Callable[..., Run], tmp_path: Path
+) -> None:
+    place = tmp_path / "workspace"
+    place.mkdir()
+    torch.save({"model": weights_of(original, nanogpt), "model_args": {"n_head": 2}}, tmp_path / "w.pt")
+    weights = weights_of(original, nanogpt) | {"transformer.wte.weight": torch.zeros(50_257, 32)}
+    torch.save({"model": weights, "model_args": {"n_head": 2}}, tmp_path / "gpt2.pt")
+    script = 'mount -t tmpfs -o ro tmpfs "$0" && "${@:1}"'
+    as_root = ["unshare", "--map-root-user", "--mount", "bash", "-c", script, str(place)]
+    if subprocess.run([*as_root, "true"], capture_output=True).returncode:
+        pytest.skip("this machine does not let a test mount a disk")
+    tokenizer = ["--tokenizer", str(tokenizer_folder)]
+    for file, more, what in (("w.pt", tokenizer, "runs/brought/"), ("gpt2.pt", [], "data")):
+        command = [sys.executable, "-m", "engine", "import", str(tmp_path / file), "--experiment", "brought", *more]
+        done = subprocess.run([*as_root, *command, "--workspace", str(place)], capture_output=True, text=True)
+        assert done.returncode == 2, done.stderr
+        assert done.stderr.startswith(f"{place}/{what}") and len(done.stderr.splitlines()) == 1
+        assert done.stderr.endswith("cannot be written: Read-only file system\n")
 
 
 def test_a_disk_that_is_too_small_leaves_no_run(original: Run, tokenizer_folder: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -47,7 +48,27 @@ def test_what_fails_in_the_middle_leaves_nothing(tmp_path: Path, new: Any) -> No
         if not place.is_dir():
             place.write_text("half")
         raise RuntimeError
-    assert list((tmp_path / "a").iterdir()) == []
+    assert list(tmp_path.iterdir()) == [], "the folder that was made for it is gone too"
+
+
+@pytest.mark.parametrize("new", ["new_file", "new_folder"])
+def test_what_a_killed_export_left_is_removed_by_the_next_one_there(tmp_path: Path, new: str) -> None:
+    script = f"""
+import os, signal, sys
+from pathlib import Path
+from engine.interop.output import {new}
+with {new}(Path(sys.argv[1])) as place:
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    with new_folder(tmp_path / "slow") as slow:  # another one, which is alive
+        killed = subprocess.run([sys.executable, "-c", script, str(tmp_path / "out")])
+        assert killed.returncode == -signal.SIGKILL
+        assert len(list(tmp_path.glob(".out*"))) == 1
+        with new_file(tmp_path / "other") as place:
+            place.write_text("whole")
+        assert list(tmp_path.glob(".out*")) == []
+        (slow / "file").write_text("whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "slow"]
 
 
 def test_what_came_to_stand_there_meanwhile_stays(tmp_path: Path) -> None:
@@ -65,6 +86,7 @@ def test_a_disk_that_is_too_small_is_told_in_words(make_run: Callable[..., Run],
     done = answer("export", str(make_run().path), "--format", format, "--output", str(out), limits=small)
     assert done.returncode == 2, done.stderr
     assert done.stderr.startswith(f"{out}: cannot be written: ") and "Traceback" not in done.stderr
+    assert "enforce" not in done.stderr, "torch's words tell of the inside of its file format"
     assert list(tmp_path.glob("*out*")) == list(tmp_path.glob(".out*")) == []
 
 

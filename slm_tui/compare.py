@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import msgspec
 from engine.contract.experiment import Data, Experiment
 from engine.contract.run import Run
 from slm_tui.details import TABLES, flat_keys, toml_value
-from slm_tui.facts import RunFacts, experiment_of, run_facts
+from slm_tui.facts import RunFacts, experiment_of, run_facts, saved_tokenizer
 from slm_tui.formats import UNKNOWN, count, decimal, duration, one_line, printable, quantity
 from slm_tui.tables import Column
 
@@ -50,6 +51,7 @@ class _Read:
     facts: RunFacts
     experiment: Experiment | None
     data: str | None  # the hash of its prepared data: of their texts, their split and their tokenizer
+    tokenizer: str | None  # a hash of the one that it was trained with, where that is still there
 
     @property
     def keys(self) -> dict[str, Any]:
@@ -76,10 +78,17 @@ def _read(run: Run) -> _Read | None:
         status = run.status()
         directory = Path(status.data.directory).name if status.data else None
         hashed = directory.rpartition("-")[2] if directory else None
-        read = _Read(run_facts(run, status), experiment_of(run), hashed)
+        folder = saved_tokenizer(run, status)
+        read = _Read(run_facts(run, status), experiment_of(run), hashed, _digest(folder) if folder else None)
         return read if run.path.is_dir() else None
     except OSError:  # deleted meanwhile, or not for us to read
         return None
+
+
+def _digest(folder: Path) -> str:
+    """A hash of the files in `folder`, which are the same wherever the same tokenizer was saved."""
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    return blake2b(b"".join(path.name.encode() + path.read_bytes() for path in files), digest_size=16).hexdigest()
 
 
 def settings(experiment: Experiment) -> dict[str, Any]:
@@ -125,7 +134,7 @@ def _judged(read: Sequence[_Read]) -> tuple[set[str], list[str]]:
         why = "The validation data differ"
     elif _has_changed(read):
         why = "The data have changed between the runs"
-    elif _differ(map(_tokenizer, experiments)):
+    elif _tokenizers_differ(read):
         said = "The tokenizers differ: loss and perplexity do not compare, bits per byte do."
         return {*_LOSSES}, [said, *_windows_remark(read)]
     else:
@@ -140,10 +149,19 @@ def _validation(data: Data) -> Data:
     return data
 
 
-def _tokenizer(experiment: Experiment) -> tuple[Any, ...]:
-    """What makes the tokenizer; one that is trained is made by its data, too."""
-    trained = experiment.tokenizer.kind == "byte_bpe"
-    return (experiment.tokenizer, experiment.data if trained else None)
+def _tokenizers_differ(read: Sequence[_Read]) -> bool:
+    """By the tokenizers themselves, or else by what they are made of: one that is trained, by its data too."""
+    if all(each.tokenizer for each in read):
+        return _differ(each.tokenizer for each in read)
+    named = [(_named_tokenizer(each), each.experiment) for each in read if each.experiment]
+    return _differ((name, of.data if of.tokenizer.kind == "byte_bpe" else None) for name, of in named)
+
+
+def _named_tokenizer(each: _Read) -> Any:
+    """What the keys say of the tokenizer; the weights that a training starts from bring theirs along."""
+    assert each.experiment is not None
+    start = each.experiment.train.init_from
+    return (start, each.tokenizer) if start else each.experiment.tokenizer
 
 
 def _has_changed(read: Sequence[_Read]) -> bool:
@@ -151,7 +169,7 @@ def _has_changed(read: Sequence[_Read]) -> bool:
     found: dict[Any, set[str]] = {}
     for each in read:
         if each.experiment and each.data:
-            found.setdefault((each.experiment.data, each.experiment.tokenizer), set()).add(each.data)
+            found.setdefault((each.experiment.data, _named_tokenizer(each)), set()).add(each.data)
     return any(len(hashes) > 1 for hashes in found.values())
 
 
@@ -198,9 +216,9 @@ FIGURES = {
     ),
     "bits_per_byte": _Figure("bits/byte", lambda run: run.best and run.best.bits_per_byte, decimal, 0, min),
     "best_step": _Figure("best at step", lambda run: run.best and run.best.step, count, 7),
-    "tokens": _Figure("tokens", lambda run: run.tokens, quantity, 6),
+    "tokens": _Figure("tokens", lambda run: None if run.imported else run.tokens, quantity, 6),
     "tokens_per_second": _Figure("tokens/s", lambda run: run.tokens_per_second, quantity, 4, max),
-    "seconds": _Figure("time", lambda run: run.seconds, duration, 5),
+    "seconds": _Figure("time", lambda run: None if run.imported else run.seconds, duration, 5),
     "parameters": _Figure("params", lambda run: run.parameters, quantity, 8),
     "device": _Figure("device", lambda run: run.device, one_line, 9),
 }

@@ -156,9 +156,15 @@ class PreparedRuns:
                 yield experiment, status
 
 
-def assess(text: str, name: str, runs: PreparedRuns | None = None) -> Assessment:
-    """What `text` says as the experiment `name`; `runs` are asked how large the data are. Takes milliseconds."""
-    experiment, problems = check_experiment(text, name)
+def assess(text: str, name: str, workspace: Workspace | None = None, runs: PreparedRuns | None = None) -> Assessment:
+    """What `text` says as the experiment `name`; takes milliseconds.
+
+    Of the `workspace` it is asked whether it has what the text names, and of its `runs` how large the data are.
+    """
+    try:
+        experiment, problems = check_experiment(text, name, workspace)
+    except OSError:  # no file can have such a name, or the workspace is not for us to read: starting it says so
+        experiment, problems = check_experiment(text, name)
     if experiment is None:
         return Assessment(
             tuple(

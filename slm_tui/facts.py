@@ -14,11 +14,19 @@ import msgspec
 from engine.contract import estimates
 from engine.contract.event_search import last_events
 from engine.contract.events import Eval, Step
-from engine.contract.experiment import Data, Experiment
+from engine.contract.experiment import HUB_PREFIX, Data, Experiment
 from engine.contract.loading import ExperimentError, Problem, check_experiment, read_text
 from engine.contract.run import Run, RunStatus, State
 from engine.contract.workspace import Workspace
 from slm_tui.formats import perplexity, shown_path
+
+_LONE_FILES = (".pt", ".pth", ".bin", ".safetensors")  # weights by themselves, for which the file's tokenizer is used
+
+
+class _TokenizerConfig(msgspec.Struct):
+    """Of a saved tokenizer, what is told of it."""
+
+    kind: str
 
 
 class Best(msgspec.Struct):
@@ -51,6 +59,8 @@ class RunFacts(msgspec.Struct):
     warnings: list[str]
     error: str | None
     imported: bool = False  # made of weights from elsewhere, and not trained here
+    dataset: str | None = None
+    tokenizer: str | None = None  # that it was trained with
 
     @property
     def standing(self) -> str:
@@ -59,7 +69,11 @@ class RunFacts(msgspec.Struct):
 
 
 class ExperimentFacts(msgspec.Struct):
-    """An experiment file and what its runs reached; `parameters` to `max_steps` are None in a broken file."""
+    """An experiment file and what its runs reached; `parameters` to `max_steps` are None in a broken file.
+
+    `parameters`, `dataset` and `tokenizer` are those of the run whose loss is the best, as overrides may have given it
+    others than the file has; where no run has one, they are the file's.
+    """
 
     name: str
     file: str
@@ -108,11 +122,16 @@ def run_facts(run: Run, status: RunStatus | None = None) -> RunFacts:
         warnings=list(dict.fromkeys(status.warnings)),
         error=status.error,
         imported=status.imported,
+        dataset=dataset(experiment.data) if experiment else None,
+        tokenizer=_tokenizer_of(run, experiment, status) if experiment else None,
     )
 
 
 def parameters(experiment: Experiment, status: RunStatus | None = None) -> int:
-    """The model's size; with the vocabulary that the data came out with, where a run has prepared it."""
+    """The model's size; with the vocabulary that the data came out with, where a run has prepared it.
+
+    Until then it is the file's, which another one displaces where training starts from weights that bring theirs along.
+    """
     prepared = status.data if status else None
     entries = prepared.vocab_size if prepared else estimates.vocab_size(experiment.tokenizer)
     return estimates.parameter_count(experiment.model, entries)
@@ -147,9 +166,20 @@ def file_facts(path: Path) -> ExperimentFacts:
 
 def with_runs(facts: ExperimentFacts, runs: Sequence[RunFacts]) -> ExperimentFacts:
     """`facts` of a file, with those of its runs, newest first."""
-    bests = [run.best for run in runs if run.best]
-    best = min(bests, key=lambda best: best.val_loss, default=None)
-    return msgspec.structs.replace(facts, runs=len(runs), newest=runs[0] if runs else None, best=best)
+    evaluated = [(run.best.val_loss, run) for run in runs if run.best]
+    newest = runs[0] if runs else None
+    if not evaluated:
+        return msgspec.structs.replace(facts, runs=len(runs), newest=newest)
+    best = min(evaluated, key=lambda each: each[0])[1]
+    return msgspec.structs.replace(
+        facts,
+        runs=len(runs),
+        newest=newest,
+        best=best.best,
+        parameters=best.parameters or facts.parameters,
+        dataset=best.dataset or facts.dataset,
+        tokenizer=best.tokenizer or facts.tokenizer,
+    )
 
 
 def dataset(data: Data) -> str:
@@ -164,11 +194,33 @@ def _files(data: Data) -> str:
 
 
 def tokenizer(experiment: Experiment) -> str:
-    """The tokenizer in a word or two."""
-    kind = experiment.tokenizer.kind
+    """The tokenizer in a word or two, as the file has it; what a training starts from brings its own along."""
+    start, kind = experiment.train.init_from, experiment.tokenizer.kind
+    if start and not start.endswith(_LONE_FILES):
+        return f"that of {start.removeprefix(HUB_PREFIX).rstrip('/').rsplit('/', 1)[-1]}"
     if kind == "huggingface":
         return experiment.tokenizer.name or kind
     return f"{kind} {estimates.vocab_size(experiment.tokenizer):,}"
+
+
+def _tokenizer_of(run: Run, experiment: Experiment, status: RunStatus) -> str:
+    """That of a run, which is not the one in its file where it starts from other weights."""
+    folder = saved_tokenizer(run, status) if experiment.train.init_from else None
+    if folder is None or status.data is None:
+        return tokenizer(experiment)
+    try:
+        config = msgspec.json.decode((folder / "tokenizer_config.json").read_bytes(), type=_TokenizerConfig)
+    except (OSError, ValueError):  # damaged, which is said where it is used
+        return tokenizer(experiment)
+    return f"{config.kind} {status.data.vocab_size:,}"
+
+
+def saved_tokenizer(run: Run, status: RunStatus) -> Path | None:
+    """The folder of the tokenizer that `run` was trained with: of a checkpoint, or else of its prepared data."""
+    folders = [run.checkpoints / kind / "tokenizer" for kind in ("best", "last")]
+    if status.data is not None:  # by its name: the workspace may stand elsewhere now
+        folders.append(Workspace(run.workspace_folder).data / Path(status.data.directory).name / "tokenizer")
+    return next((folder for folder in folders if folder.is_dir()), None)
 
 
 def _recent_rate(run: Run) -> float | None:

@@ -19,6 +19,8 @@ from slm_tui.formats import one_line
 if TYPE_CHECKING:
     from textual.app import App
 
+    from engine.contract.workspace import Workspace
+
 _TOLD = 3  # problems that the dashboard tells one by one
 
 
@@ -32,8 +34,8 @@ def edit_outside(path: Path) -> None:
         run_external_editor(path)
 
 
-def edit_externally(app: App[Any], path: Path) -> None:
-    """Open `path` in the person's own editor, in the place of `app`; afterwards say what is wrong with the file."""
+def edit_externally(app: App[Any], path: Path, workspace: Workspace) -> None:
+    """Open `path`, of `workspace`, in the person's own editor, in place of `app`; then say what is wrong in it."""
     from textual.app import SuspendNotSupported
 
     failure: UserError | None = None
@@ -44,7 +46,7 @@ def edit_externally(app: App[Any], path: Path) -> None:
             except UserError as error:  # raised in here, it would leave the app suspended
                 failure = error
         if failure is None:
-            _tell_findings(app, path)
+            _tell_findings(app, path, workspace)
     except SuspendNotSupported:
         failure = UserError("an editor of your own wants a terminal of its own, which there is not here")
     except UserError as error:
@@ -53,8 +55,8 @@ def edit_externally(app: App[Any], path: Path) -> None:
         app.notify(str(failure), severity="error", timeout=8, markup=False)
 
 
-def _tell_findings(app: App[Any], path: Path) -> None:
-    findings = assess(read_text(path), path.stem).findings
+def _tell_findings(app: App[Any], path: Path, workspace: Workspace) -> None:
+    findings = assess(read_text(path), path.stem, workspace).findings
     for finding in findings[:_TOLD]:
         where = f"{path.name}:{finding.line}" if finding.line else path.name
         app.notify(one_line(f"{where} {finding.message}"), severity="warning", timeout=8, markup=False)

@@ -63,13 +63,11 @@ def checked_output(path: Path, suffixes: Sequence[str], force: bool) -> Path:
     """`path`, if a file may be written there.
 
     Raises:
-        UserError: its suffix is none of `suffixes`, its folder is missing, or it stands there already, without `force`.
+        UserError: its suffix is none of `suffixes`, or it stands there already, without `force`.
     """
     if path.suffix.lower() not in suffixes:
         got = f"ends in {path.suffix}" if path.suffix else "has no suffix"
         raise UserError(f"--output {path}: {got}; wants {' or '.join(suffixes)}")
-    if not path.parent.is_dir():
-        raise UserError(f"--output {path}: there is no folder {path.parent}")
     if path.is_dir() or (path.exists() and not force):
         raise UserError(f"--output {path}: is there already{'' if path.is_dir() else '; --force replaces it'}")
     return path
@@ -108,7 +106,8 @@ def sources_of(runs: Sequence[Run]) -> list[Source]:
 
 
 def save(path: Path, sources: Sequence[Source], metrics: Sequence[Metric], options: ChartOptions, dark: bool) -> None:
-    """Draw each metric of all the sources, and put the picture at `path` whole, in the format of its suffix.
+    """Draw each metric of all the sources, and put the picture at `path` whole, in the format of its suffix; its folder
+    is made if it is not there.
 
     Raises:
         UserError: matplotlib is not installed.
@@ -120,6 +119,7 @@ def save(path: Path, sources: Sequence[Source], metrics: Sequence[Metric], optio
         undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
         picture = io.BytesIO()
         figure.savefig(picture, format=kind, dpi=200, facecolor=figure.get_facecolor(), metadata=undated)
+    path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path, picture.getvalue())
 
 

@@ -21,7 +21,8 @@ class Progress:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self.max_steps = run.experiment().train.max_steps
+        self.experiment = run.experiment()
+        self.max_steps = self.experiment.train.max_steps
         self._reader = EventReader(run.metrics)
         self._forget()
 

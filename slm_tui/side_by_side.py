@@ -15,6 +15,7 @@ from slm_tui.formats import UNKNOWN
 from slm_tui.tables import Column, fitting, print_columns
 
 _GAP = 2
+_LEGIBLE = 160  # columns of a table in a pipe, which has room for more: figures too far from their names say little
 _Row = tuple[str, Sequence[str]]  # a label, and a cell for each run
 
 
@@ -29,8 +30,9 @@ def print_comparison(console: Console, comparison: Comparison, letters: Sequence
     results = [(column.title, [cell or UNKNOWN for cell in column.cells]) for column in columns[2:]]
     differing = [(each.key, list(map(shown_value, each.values))) for each in comparison.differences]
     together = [*results, *([("", [""] * len(heads))] if differing else []), *differing]
-    fits_together = _width(heads, together) <= console.width
-    if fits_together or _width(heads, results) <= console.width:
+    room = console.width if console.is_terminal else _LEGIBLE
+    fits_together = _width(heads, together) <= room
+    if fits_together or _width(heads, results) <= room:
         shown = columns
         _print_side_by_side(console, heads, together if fits_together else results)
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,13 +74,18 @@ def print_runs(console: Console, runs: Sequence[RunFacts]) -> None:
 
 def run_columns(runs: Sequence[RunFacts]) -> list[Column]:
     """The columns of a list of runs, but for their names."""
-    tokens, seconds = [run.tokens for run in runs], [run.seconds for run in runs]
+
+    def of_training(title: str, figure: Callable[[RunFacts], Any], text: Callable[[Any], str], spare: int) -> Column:
+        values = [None if run.imported else figure(run) for run in runs]
+        cells = ["" if value is None else text(value) for value in values]
+        return Column(title, cells, spare, right=True, values=values)
+
     return [
         Column("state", [run.standing for run in runs], is_state=True),
-        Column("step", [count(run.step) for run in runs], 1, right=True, values=[run.step for run in runs]),
+        of_training("step", lambda run: run.step, count, 1),
         *_best_columns([run.best for run in runs]),
-        Column("tokens", list(map(quantity, tokens)), 3, right=True, values=tokens),
-        Column("took", list(map(duration, seconds)), 4, right=True, values=seconds),
+        of_training("tokens", lambda run: run.tokens, quantity, 3),
+        of_training("took", lambda run: run.seconds, duration, 4),
         _ran_column([run.updated for run in runs], time.time(), 2),
     ]
 
@@ -142,6 +147,4 @@ def print_columns(console: Console, columns: Sequence[Column]) -> None:
                 for column in kept
             )
         )
-    if not console.is_terminal:  # a pipe has no width to fit into
-        console = Console(file=console.file, width=sum(column.width + _GAP for column in kept))
     console.print(table)

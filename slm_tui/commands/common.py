@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from engine.contract.events import Event
 
 
+_PIPE_WIDTH = 1_000_000  # columns; a line that long is nobody's
+
+
 def workspace_of(context: typer.Context) -> Workspace:
     """The workspace that `--workspace`, the environment or the current folder names."""
     return Workspace.at(context.find_root().params.get("workspace"))
@@ -42,10 +45,13 @@ def as_arguments(overrides: Sequence[str] | None) -> list[str]:
 
 
 def console(stderr: bool = False) -> Console:
-    """A Rich console for facts: nothing is highlighted by itself."""
+    """A Rich console for facts: nothing is highlighted by itself, and no line is folded in a pipe or a file."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, soft_wrap=False)
+    made = Console(stderr=stderr, highlight=False)
+    if not made.is_terminal:  # Rich would take it for 80 columns wide
+        made.width = _PIPE_WIDTH
+    return made
 
 
 def checked_device(device: str | None) -> str | None:

@@ -25,7 +25,8 @@ from slm_tui.formats import shown_path
 def list_experiments(context: typer.Context, json: Json = False) -> None:
     """The experiments, and what they have reached.
 
-    The state is that of the newest run; loss, perplexity and bits per byte are the best of all runs.
+    The state is that of the newest run; loss, perplexity and bits per byte are the best of all runs, and parameters,
+    data and tokenizer are those of the run that has them.
     """
     workspace = workspace_of(context)
     experiments = experiment_facts(workspace)

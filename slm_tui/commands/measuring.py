@@ -21,8 +21,10 @@ from slm_tui.commands.common import (
     console,
     facts_of,
     print_json,
+    say,
     workspace_of,
 )
+from slm_tui.commands.running import EXIT_STOPPED
 from slm_tui.commands.stories import Quantize, Seed, checked
 from slm_tui.commands.which_run import device_of, run_with_checkpoint
 from slm_tui.formats import count, decimal, perplexity, shown_path
@@ -45,8 +47,12 @@ def prepare(
     plan(workspace, name, overrides or [])
     arguments = ["prepare", name, "--workspace", str(workspace.root)]
     arguments += as_arguments(overrides)
-    with preparation_shown(console(stderr=True)) as show:
-        prepared = answer_of(arguments, Prepared, show, mirror)
+    try:
+        with preparation_shown(console(stderr=True)) as show:
+            prepared = answer_of(arguments, Prepared, show, mirror)
+    except KeyboardInterrupt:
+        say("interrupted: what is done so far is kept, and the same command goes on from there")
+        raise typer.Exit(EXIT_STOPPED) from None
     if json:
         print_json(facts_of(prepared))
         return

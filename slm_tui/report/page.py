@@ -33,6 +33,7 @@ from slm_tui.report.sections import (
     results,
     section,
     stories,
+    without_curves,
 )
 from slm_tui.report.told import Told, told_of
 from slm_tui.themes import DARK, LIGHT
@@ -42,12 +43,14 @@ _STYLE = Path(__file__).with_name("style.css")
 
 
 def write_report(path: Path, runs: Sequence[Run], options: ChartOptions) -> None:
-    """Put the page of `runs`, each once, at `path`, whole.
+    """Put the page of `runs`, each once, at `path`, whole; its folder is made if it is not there.
 
     Raises:
         OSError: a run cannot be read, or the page cannot be written.
     """
-    replace_file(path, page(runs, options).encode())
+    written = page(runs, options).encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(path, written)
 
 
 def page(runs: Sequence[Run], options: ChartOptions) -> str:
@@ -110,5 +113,6 @@ def _colours() -> str:
 
 
 def _curves(told: Sequence[Told], options: ChartOptions) -> Markup:
-    sources = [Source(each.name, each.series, each.place) for each in told]
-    return section("Curves", joined(figure(sources, METRICS[name], options) for name in _CHARTS))
+    sources = [Source(each.name, each.series, each.place) for each in told if each.has_curves]
+    charts = joined(figure(sources, METRICS[name], options) for name in _CHARTS) if sources else Markup()
+    return section("Curves", joined(charts, map(without_curves, told)))

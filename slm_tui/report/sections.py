@@ -40,7 +40,8 @@ def introduction(each: Told) -> Markup:
     if each.experiment:
         tags = [*each.experiment.tags, *tags]
         said = [each.experiment.description, each.experiment.notes, *said]
-    quiet = [f"started {day(each.facts.started)}" if each.facts.started else "", ", ".join(tags)]
+    began = "imported" if each.facts.imported else "started"
+    quiet = [f"{began} {day(each.facts.started)}" if each.facts.started else "", ", ".join(tags)]
     name = tag("strong", each.run.id if each.alone else each.name)
     return tag(
         "div",
@@ -85,6 +86,14 @@ def results(told: Sequence[Told], comparison: Comparison) -> Markup:
         tag("div", tag("dt", column.title), tag("dd", column.cells[0])) for column in columns if not column.is_state
     ]
     return joined(tag("dl", tiles, cls="tiles"), remarks)
+
+
+def without_curves(each: Told) -> Markup:
+    """Why a run has none."""
+    if each.has_curves:
+        return Markup()
+    why = "Its weights were trained elsewhere, and imported." if each.facts.imported else "It has no step."
+    return tag("p", _named(each), why, " There is nothing to draw.", cls="quiet")
 
 
 def differences(told: Sequence[Told], comparison: Comparison) -> Markup:
@@ -183,11 +192,12 @@ def _data_and_model(each: Told) -> dict[str, str]:
         "training tokens": count(data.train_tokens) if data else "",
         "validation tokens": count(data.val_tokens) if data else "",
     }
-    return {"dataset": details.dataset, "tokenizer": details.tokenizer, **prepared, **dict(numbers(details))}
+    known = {"dataset": details.dataset, "tokenizer": details.tokenizer, **prepared, **dict(numbers(details))}
+    return {label: known[label] for label in ("tokenizer", "parameters")} if each.facts.imported else known
 
 
 def configurations(told: Sequence[Told], differing: Collection[str]) -> Markup:
-    """Every key of each run's experiment, as it was started; those in which the runs differ stand out."""
+    """The keys of each run's experiment, as it was started; those in which the runs differ stand out."""
     return section("Configuration", joined(_configuration(each, differing) for each in told))
 
 
@@ -197,6 +207,8 @@ def _configuration(each: Told, differing: Collection[str]) -> Markup:
     tables: dict[str, list[Markup]] = {}
     for name, value in settings(each.experiment).items():
         table, _, key = name.partition(".")
+        if each.facts.imported and table in ("data", "train"):  # what training would be, and not what it was
+            continue
         line = joined(tag("span", f"{key} = "), toml_value(value))
         tables.setdefault(table, []).append(tag("div", tag("strong", line) if name in differing else line))
     grid = tag("div", (tag("div", tag("h3", f"[{table}]"), lines) for table, lines in tables.items()), cls="config")

@@ -42,6 +42,10 @@ class Told:
     def letter(self) -> str:
         return "" if self.alone else letter(self.place)
 
+    @property
+    def has_curves(self) -> bool:
+        return len(self.series) > 0 or bool(self.status.evals)
+
     @cached_property
     def details(self) -> Details | None:
         return details_of(self.run.name, self.experiment, self.status, self.facts) if self.experiment else None

@@ -84,7 +84,7 @@ class EditorScreen(Sized["str | None"]):
         super().__init__()
         self.draft = Draft.open(path)
         self.assessment: Assessment | None = None  # of the text a moment ago
-        self._runs = PreparedRuns(workspace)
+        self._workspace, self._runs = workspace, PreparedRuns(workspace)
         self._last_figures = Assessment(())
         self._pause: Timer | None = None
         self._disk_stamp = _stamp(path)
@@ -140,7 +140,7 @@ class EditorScreen(Sized["str | None"]):
     @work(thread=True, exclusive=True, group="assess")
     def _assess(self, text: str) -> None:
         worker = get_current_worker()
-        assessment = assess(text, self.draft.path.stem, self._runs)
+        assessment = assess(text, self.draft.path.stem, self._workspace, self._runs)
         if not worker.is_cancelled:
             self.post_message(self.Assessed(text, assessment))
 
@@ -223,7 +223,7 @@ class EditorScreen(Sized["str | None"]):
 
     @work
     async def action_save_and_run(self) -> None:
-        if await self._save() and not assess(self.draft.text, self.draft.path.stem).findings:
+        if await self._save() and not assess(self.draft.text, self.draft.path.stem, self._workspace).findings:
             self.dismiss("run")
 
     @work
@@ -254,7 +254,7 @@ class EditorScreen(Sized["str | None"]):
             return False
         self._disk_stamp = _stamp(self.draft.path)
         self._show_heading()
-        assessment = assess(self.draft.text, self.draft.path.stem)
+        assessment = assess(self.draft.text, self.draft.path.stem, self._workspace)
         if count := len(assessment.findings):
             mended = "it is" if count == 1 else "they are"
             self._warn(f"saved with {assessment.verdict()}; it cannot run until {mended} mended")

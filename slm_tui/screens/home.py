@@ -68,6 +68,9 @@ class HomeScreen(Operations):
         if self.app.catalog is not None:
             self.show_catalog(self.app.catalog)
 
+    def on_screen_resume(self) -> None:
+        self.query_one(Preview).seen_again()
+
     @property
     def experiments(self) -> FactTable:
         return self.query_one("#experiments", FactTable)
@@ -305,7 +308,7 @@ class HomeScreen(Operations):
 def _state(entry: ExperimentEntry) -> str:
     if entry.facts.problems:
         return "broken"
-    return entry.runs[0].facts.state if entry.runs else "" if entry.exists else "no file"
+    return entry.runs[0].facts.standing if entry.runs else "" if entry.exists else "no file"
 
 
 def _curve(entry: RunEntry) -> str:

@@ -33,7 +33,7 @@ class JumpScreen(Dialog["Run | str | None"]):
         self._targets: list[tuple[str, str, Run | str]] = []  # what is typed, state, where it leads
         for experiment in catalog.experiments:
             self._targets.append((experiment.name, "", experiment.name))
-            self._targets.extend((str(entry.run), entry.facts.state, entry.run) for entry in experiment.runs)
+            self._targets.extend((str(entry.run), entry.facts.standing, entry.run) for entry in experiment.runs)
         self._found = list(range(len(self._targets)))
 
     def compose(self) -> ComposeResult:

@@ -223,7 +223,7 @@ class Operations(CatalogScreen):
         from slm_tui.outside_editor import edit_externally
 
         if name := self.chosen_experiment:
-            edit_externally(self.app, self.app.workspace.experiment_file(name))
+            edit_externally(self.app, self.app.workspace.experiment_file(name), self.app.workspace)
             self.app.look_again()
 
     @work

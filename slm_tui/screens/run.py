@@ -54,6 +54,9 @@ class RunScreen(OneRun, Operations):
         self.show_heading()
         await self.action_tab("charts")
 
+    def on_screen_resume(self) -> None:
+        self._view.seen_again()
+
     def show_heading(self) -> None:
         """Which run this is, and what a person has said of it."""
         entry = self.chosen_run

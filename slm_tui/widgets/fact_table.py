@@ -75,9 +75,11 @@ class FactTable(DataTable[Text], inherit_bindings=False):
         self._draw()
 
     def filter(self, words: str) -> None:
-        """Only rows that contain every word, in any column."""
+        """Only rows that contain every word, in any column; the cursor goes to the first of them."""
         self.words = words
         self._draw()
+        if words.strip():
+            self.move_cursor(row=0)
 
     def sort_by(self, title: str, backwards: bool = False) -> None:
         self.sort_title, self.backwards = title, backwards

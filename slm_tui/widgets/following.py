@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from textual.message import Message
+from textual.screen import ModalScreen
 from textual.widget import Widget
 
 from engine.contract.errors import UserError
@@ -53,6 +55,12 @@ class Following(Widget):
             threading.Thread(
                 target=self._read_for_ever, args=(list(runs), smoothing, over), name="follow", daemon=True
             ).start()
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether nothing but windows lies over its screen: else there is nothing to draw for."""
+        above = self.app.screen_stack[::-1]
+        return all(isinstance(screen, ModalScreen) for screen in takewhile(lambda each: each is not self.screen, above))
 
     def stop_following(self) -> None:
         if self._over is not None:

@@ -89,7 +89,7 @@ class LogView(Vertical):
             return f"{path} cannot be read: {tail.problem}"
         if tail.skipped:
             return f"Earlier lines are in {path}"
-        return "" if tail.lines else f"Nothing here yet: {path} is empty, the engine has said nothing yet."
+        return "" if tail.lines else "The engine has printed nothing."
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:

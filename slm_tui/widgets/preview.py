@@ -40,6 +40,11 @@ class Preview(Vertical):
         """It may have come into sight; until then nothing is read."""
         self._draw()
 
+    def seen_again(self) -> None:
+        """What lay over its screen is gone."""
+        if self._view is not None:
+            self._view.seen_again()
+
     def _draw(self) -> None:
         experiment, entry = self._wanted
         self._draw_run(entry.run if entry and self.region.area > 0 else None)

@@ -10,8 +10,9 @@ from textual.widgets import Static
 from engine.contract.run import State
 from slm_tui.catalog import LIVE
 from slm_tui.console import queue_line
+from slm_tui.facts import parameters
 from slm_tui.feed import Feed
-from slm_tui.formats import age, count, decimal, duration, one_line, percent, perplexity, quantity, size
+from slm_tui.formats import age, count, counted, decimal, duration, one_line, percent, perplexity, quantity, size
 from slm_tui.themes import state_style
 
 _BAR_CELLS = (8, 40)  # at least and at most
@@ -29,13 +30,25 @@ class RunHeader(Static):
 
     def show(self, feed: Feed, state: State) -> None:
         self._shown = feed, state
-        colour = state_style(self.app, state)
+        colour = state_style(self.app, "imported" if feed.status.imported else state)
         self.update(Text("\n").join(header_lines(feed, state, colour, time.time(), max(20, self.size.width))))
 
 
 def header_lines(feed: Feed, state: State, colour: str, now: float, width: int) -> list[Text]:
     """The lines of the header, each at most `width` cells; parts that matter less go first."""
+    if feed.status.imported:
+        return _imported(feed, colour, now, width)
     return [_standing(feed, state, colour, now, width), _figures(feed, width), _machine(feed, state, now, width)]
+
+
+def _imported(feed: Feed, colour: str, now: float, width: int) -> list[Text]:
+    """Nothing of steps, figures and speed: the run has trained nothing."""
+    step, info, when = feed.series.checkpoints.get("best"), feed.run.info(), feed.status.updated
+    trained = f"trained elsewhere, for {counted(step, 'step')}" if step else "trained elsewhere"
+    standing = _joined([("imported", f"bold {colour}"), (trained, "")])
+    size_of = f"{quantity(parameters(feed.progress.experiment))} parameters"
+    machine = [info.device if info else "", f"imported {_ago(now, when)}" if when else ""]
+    return [_cut(standing, width), Text(size_of), _fitted([part for part in machine if part], width, "dim")]
 
 
 def _standing(feed: Feed, state: State, colour: str, now: float, width: int) -> Text:
@@ -99,8 +112,12 @@ def _machine(feed: Feed, state: State, now: float, width: int) -> Text:
         elif system.memory_bytes is not None:
             parts.insert(1, size(system.memory_bytes))
     if feed.status.updated and state not in ("queued", "preparing", "training"):
-        parts.append(f"ended {age(now - feed.status.updated)} ago".replace("now ago", "just now"))
+        parts.append(f"ended {_ago(now, feed.status.updated)}")
     return _fitted([part for part in parts if part], width, "dim")
+
+
+def _ago(now: float, when: float) -> str:
+    return f"{age(now - when)} ago".replace("now ago", "just now")
 
 
 def _fitted(parts: list[str], width: int, style: str = "") -> Text:

@@ -1,4 +1,4 @@
-"""A run as it goes: header, what went wrong, charts."""
+"""A run as it goes: header, what went wrong, charts; of one that was imported, words in their place."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.console import Group
+from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -25,6 +27,9 @@ from slm_tui.widgets.run_header import RunHeader
 
 _REDRAW_SECONDS = 0.5  # between redraws of the charts of a live run
 _LINE_CHARACTERS = 400  # of a log's line, where only its last few lines are shown
+_IMPORTED = (
+    "These weights were trained elsewhere. Of their training nothing is known here: no loss, no evaluation, no curve."
+)
 
 
 class RunView(Vertical, Following):
@@ -45,15 +50,18 @@ class RunView(Vertical, Following):
         self.behind: Sequence[Source] = ()
         self._drawn = 0.0
         self._redraw_waits = False
+        self._is_stale = False  # something has come while its screen was not to be seen
         self._ready = False
 
     def compose(self) -> ComposeResult:
         yield RunHeader()
         yield Static(classes="notice")
+        yield Static(classes="imported")
         yield Charts()
 
     def on_mount(self) -> None:
         self.query_one(".notice").display = False
+        self.query_one(".imported").display = False
         self._ready = True
         wanted, self.run = self.run, None
         self.show(wanted)
@@ -84,7 +92,7 @@ class RunView(Vertical, Following):
         self.state = state
         if changed:
             self._draw_soon()
-        elif state in LIVE:
+        elif state in LIVE and self.is_seen:
             self.query_one(RunHeader).show(self.feed, state)  # the time left runs on between events
 
     def on_following_unreadable(self, message: Following.Unreadable) -> None:
@@ -96,6 +104,11 @@ class RunView(Vertical, Following):
         """The run's directory is no more; what was read of it stays on the screen."""
         self._notice(Text("This run's directory is gone: it was deleted. What was read of it is still shown."))
 
+    def seen_again(self) -> None:
+        """What lay over its screen is gone: draw what has come meanwhile."""
+        if self._is_stale:
+            self._draw()
+
     def _draw_soon(self) -> None:
         waited = time.monotonic() - self._drawn
         if waited >= _REDRAW_SECONDS:
@@ -106,16 +119,25 @@ class RunView(Vertical, Following):
 
     def _draw(self) -> None:
         self._redraw_waits = False
-        self._drawn = time.monotonic()
-        if self.feed is None:
+        self._is_stale = not self.is_seen
+        if self.feed is None or self._is_stale:
             return
+        self._drawn = time.monotonic()
         self.query_one(RunHeader).show(self.feed, self.state)
-        self.query_one(Charts).show(self._sources())
+        self._draw_charts(self.feed)
         self._notice(self._what_went_wrong())
         self.post_message(self.Changed(self.feed, self.state))
 
-    def _sources(self) -> list[Source]:
-        return [Source(self.feed.run.id, self.feed.series), *self.behind] if self.feed else []
+    def _draw_charts(self, feed: Feed) -> None:
+        """The charts; they are empty where a run was imported, unless others are drawn behind it."""
+        charts, words = self.query_one(Charts), self.query_one(".imported", Static)
+        words.display = feed.status.imported and not self.behind
+        charts.display = not words.display
+        charts.disabled = words.display  # or their keys would be offered still
+        if words.display:
+            words.update(_imported_words(feed.run))
+        else:
+            charts.show([Source(feed.run.id, feed.series), *self.behind])
 
     def draw_behind(self, others: Sequence[Source]) -> None:
         """Draw these runs behind the one that is shown."""
@@ -143,3 +165,22 @@ class RunView(Vertical, Following):
         for line in lines:
             text.append(f"\n{excerpt(line, _LINE_CHARACTERS)}", "dim")
         return text
+
+
+def _imported_words(run: Run) -> Group:
+    """What an imported run is, and what can be done with it."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for key, words in (
+        ("g", "stories that they write"),
+        ("R", f"with train.init_from={run.id} trains them further (fine-tuning); r begins with random weights"),
+        ("", ""),
+    ):
+        grid.add_row(key, Text(words))
+    for command, words in (
+        (f"slm-tui evaluate {run.id}", "their loss on the validation texts of [data]"),
+        (f"slm-tui export {run.id} --format huggingface -o DIR", "takes them elsewhere"),
+    ):
+        grid.add_row("", Text.assemble(command, "\n", (f"  {words}", "dim")))
+    return Group(Text(_IMPORTED), "", grid)

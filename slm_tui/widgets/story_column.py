@@ -218,10 +218,8 @@ class StoryColumn(Vertical):
             self.loaded = None
             self._fail(UserError(f"the generation process is gone: {reply.why}\nEnter starts it again."))
         elif isinstance(reply, Error):
-            if reply.id is None:
+            if reply.id is None or (self._request is not None and reply.id == self._request.id):
                 self._fail(UserError(reply.message))
-            elif self._request is not None and reply.id == self._request.id:
-                self._say_problem(reply.message)
         elif self._request is not None and reply.id == self._request.id:
             self._take(reply)
         self._tell()
@@ -273,10 +271,7 @@ class StoryColumn(Vertical):
         why = explained(error) if isinstance(error, OSError) else str(error)
         if self.app.is_public and sys.__stderr__ is not None:
             sys.__stderr__.write(f"{printable(why)}\n")  # the server passes it on to whoever started it
-        self._say_problem("No story can be written now. Enter tries again." if self.app.is_public else why)
-
-    def _say_problem(self, words: str) -> None:
-        self._problem = words
+        self._problem = "No story can be written now. Enter tries again." if self.app.is_public else why
         self._request = None
         self.post_message(self.Changed())
 

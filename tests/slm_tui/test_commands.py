@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.contract.events import Eval, Prepared, RunEnded, RunStarted, Step
+from engine.contract.overrides import apply_overrides
 from engine.contract.run import Run
 from engine.contract.workspace import Workspace
 
@@ -40,6 +41,36 @@ def test_list_tells_state_and_best(program: Program, new_run: Callable[..., Run]
         "perplexity": pytest.approx(20.0855, abs=1e-3),
         "bits_per_byte": 1.5,
     }
+
+
+def test_list_shows_size_data_and_tokenizer_of_the_run_whose_loss_it_shows(
+    program: Program, new_run: Callable[..., Run], tiny: str
+) -> None:
+    new_run(FINISHED[:1])  # the newest would do as the file says, and has no loss
+    best = new_run(FINISHED)
+    other = ["model.n_layer=4", "data.language=arabic", "tokenizer={kind = 'gpt2'}"]
+    best.experiment_file.write_text(apply_overrides(tiny, other), encoding="utf-8")
+    listed, told = (
+        json.loads(program("list", "--json").stdout)[0],
+        json.loads(program("show", best.id, "--json").stdout),
+    )
+    assert listed["parameters"] == told["parameters"] == told["run"]["parameters"]
+    assert (listed["dataset"], listed["tokenizer"]) == ("built-in arabic", "gpt2 50,257")
+    assert "gpt2 50,257" in program("list").stdout
+
+
+def test_nothing_is_folded_on_its_way_into_a_pipe(
+    program: Program, workspace: Workspace, new_run: Callable[..., Run], tiny: str
+) -> None:
+    description, error = "a tiny model of " + "many " * 30 + "words", "no such file: " + "folder/" * 30 + "story.txt"
+    described = tiny.replace("as small as it gets", description)
+    (workspace.experiments / "tiny.toml").write_text(described, encoding="utf-8")
+    new_run([*FINISHED[:-1], RunEnded(reason="failed", error=error, t=1006.0)])
+    shown = program("show", "tiny").stdout.splitlines()
+    assert description in shown and f"{'error':<18}{error}" in shown
+    (workspace.experiments / "broken.toml").write_text(f"{described}[train.{'a' * 90}]\n", encoding="utf-8")
+    lines = program("list").stdout.splitlines()
+    assert len(lines) == 4 and lines[-1].startswith("broken  ") and len(lines[-1]) > 100
 
 
 def test_list_shows_a_broken_file_with_its_first_problem(program: Program, workspace: Workspace) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Sequence
 
@@ -91,6 +92,56 @@ def test_other_validation_data_compare_in_nothing(made: Made) -> None:
     comparison = compare([made(events(3.0, "tiny-aaaa")), made(events(2.0, "tiny-bbbb"), "data.stories=100")])
     assert compared_in(comparison) == set()
     assert comparison.remarks == ["The validation data differ: loss, perplexity and bits per byte do not compare."]
+
+
+def with_tokenizer(run: Run, kind: str, words: str, *, in_data: bool = False) -> Run:
+    """`run` with a tokenizer in its best checkpoint, or in its prepared data alone."""
+    data = run.workspace_folder / run.status().data.directory  # type: ignore[union-attr]
+    folder = (data if in_data else run.checkpoints / "best") / "tokenizer"
+    folder.mkdir(parents=True)
+    (folder / "tokenizer_config.json").write_text(json.dumps({"kind": kind}), encoding="utf-8")
+    (folder / "vocabulary").write_text(words, encoding="utf-8")
+    return run
+
+
+def test_runs_that_start_from_weights_are_compared_by_the_tokenizer_of_those(made: Made) -> None:
+    scratch = with_tokenizer(made(events(3.0, "a-aaaa"), *HUB), "gpt2", "G")
+    tuned = with_tokenizer(
+        made(events(2.0, "a-bbbb", bits=1.0), *HUB, "train.init_from=base"), "byte_bpe", "B", in_data=True
+    )
+    comparison = compare([scratch, tuned])  # the same [tokenizer] in both files
+    assert compared_in(comparison) == {"bits_per_byte"}
+    assert comparison.remarks == ["The tokenizers differ: loss and perplexity do not compare, bits per byte do."]
+    assert [facts.tokenizer for facts in comparison.runs] == ["gpt2 50,257", "byte_bpe 390"]
+
+    base = with_tokenizer(
+        made(events(3.0, "a-cccc", bits=3.0), "data.source=hub", "data.dataset=a/b", "data.train_split=half"),
+        "byte_bpe",
+        "B",
+    )
+    assert compared_in(compare([base, tuned])) == {"val_loss", "perplexity", "bits_per_byte"}
+    assert compared_in(compare([base, scratch])) == {"bits_per_byte"}
+
+
+def test_data_that_changed_under_trained_tokenizers_do_not_compare(made: Made) -> None:
+    before = with_tokenizer(made(events(3.0, "tiny-aaaa")), "byte_bpe", "A")
+    after = with_tokenizer(made(events(2.0, "tiny-bbbb")), "byte_bpe", "B")
+    comparison = compare([before, after])
+    assert compared_in(comparison) == set()
+    assert comparison.remarks[0].startswith("The data have changed between the runs: ")
+
+
+def test_a_tokenizer_that_is_not_to_be_found_is_named_after_the_weights_that_bring_it(made: Made) -> None:
+    runs = [
+        made(events(), *HUB, f"train.init_from={name}")
+        for name in ("base", "tiny/20261121T000000-7f3a", "huggingface:a/gpt", "old/ckpt.pt")
+    ]
+    assert [facts.tokenizer for facts in compare(runs).runs] == [
+        "that of base",
+        "that of 20261121T000000-7f3a",
+        "that of gpt",
+        "gpt2 50,257",
+    ]
 
 
 def test_another_training_split_leaves_the_validation_data_and_a_fixed_tokenizer_as_they_are(made: Made) -> None:

@@ -11,8 +11,11 @@ import pytest
 
 from engine.contract.errors import UserError
 from engine.contract.events import Event, Prepared
+from engine.contract.loading import check_experiment
+from engine.contract.overrides import apply_overrides
 from engine.contract.run import Run
 from engine.contract.workspace import Workspace
+from slm_tui.details import same_data
 from slm_tui.drafts import Draft, Finding, PreparedRuns, assess, new_experiment, run_external_editor
 
 ARABIC = '# تعليق\n[sampling]\nprompts = ["كانَ يا ما كان", "في \u200fالغابة"]\n'
@@ -143,6 +146,22 @@ def test_a_problem_without_a_line_is_one_all_the_same() -> None:
     assert Finding(None, "train is missing: wants a table") in findings
 
 
+def test_what_a_training_starts_from_is_looked_for_in_the_workspace(
+    workspace: Workspace, new_run: Callable[..., Run], tiny: str
+) -> None:
+    run = new_run()
+    (run.checkpoints / "best").mkdir(parents=True)
+
+    def problems(start: str) -> list[str]:
+        text = apply_overrides(tiny, [f'train.init_from="{start}"'])
+        return [finding.message for finding in assess(text, "other", workspace).findings]
+
+    assert problems("tiny") == problems(run.id) == []
+    (said,) = problems("tinny")
+    assert said.startswith('train.init_from = "tinny": is no file') and "did you mean tiny?" in said
+    assert problems("x" * 300) == []  # no name of a file, which starting it tells
+
+
 def test_a_text_without_problems_is_told_in_figures(tiny: str) -> None:
     assessment = assess(tiny, "tiny")
     figures = dict(assessment.figures)
@@ -159,11 +178,11 @@ def test_a_pass_is_known_once_a_run_of_the_same_data_has_prepared_them(
     events: list[Event] = [Prepared("data/tiny-1", 390, 12_800, 640, False)]
     new_run(events)
     runs = PreparedRuns(workspace)
-    assert dict(assess(tiny, "other", runs).figures)["a pass takes"] == "100 steps"
+    assert dict(assess(tiny, "other", runs=runs).figures)["a pass takes"] == "100 steps"
     half = tiny.replace("batch_size = 4", "batch_size = 8")
-    assert dict(assess(half, "other", runs).figures)["a pass takes"] == "50 steps"
+    assert dict(assess(half, "other", runs=runs).figures)["a pass takes"] == "50 steps"
     other_data = tiny.replace("stories = 200", "stories = 300")
-    assert dict(assess(other_data, "other", runs).figures)["a pass takes"] == "known after a run"
+    assert dict(assess(other_data, "other", runs=runs).figures)["a pass takes"] == "known after a run"
 
 
 def test_a_new_experiment_is_a_copy(workspace: Workspace, file: Path) -> None:
@@ -201,3 +220,10 @@ def test_an_editor_that_fails_is_named(file: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("VISUAL", editor)
     with pytest.raises(UserError, match=words):
         run_external_editor(file)
+
+
+def test_data_are_not_the_same_where_another_tokenizer_comes_with_the_weights(tiny: str) -> None:
+    scratch, _ = check_experiment(tiny, "tiny")
+    tuned, _ = check_experiment(apply_overrides(tiny, ["train.init_from=base"]), "tiny")
+    assert scratch and tuned and same_data(scratch, scratch)
+    assert not same_data(scratch, tuned)

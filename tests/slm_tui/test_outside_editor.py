@@ -18,10 +18,10 @@ def file(workspace: Workspace) -> Path:
     return workspace.experiment_file("tiny")
 
 
-async def test_without_a_terminal_there_is_no_editor_of_ones_own(file: Path) -> None:
+async def test_without_a_terminal_there_is_no_editor_of_ones_own(file: Path, workspace: Workspace) -> None:
     app = App[None]()
     async with app.run_test(notifications=True) as pilot:
-        edit_externally(app, file)
+        edit_externally(app, file, workspace)
         await pilot.pause()
         assert any("wants a terminal of its own" in told.message for told in app._notifications)
 
@@ -30,6 +30,7 @@ OUTSIDE = """
 import sys
 from pathlib import Path
 from textual.app import App
+from engine.contract.workspace import Workspace
 from slm_tui.outside_editor import edit_externally
 
 class Outside(App[None]):
@@ -37,7 +38,8 @@ class Outside(App[None]):
     def on_mount(self):
         self.notify("ready")
     def action_outside(self):
-        edit_externally(self, Path(sys.argv[1]))
+        path = Path(sys.argv[1])
+        edit_externally(self, path, Workspace(path.parent.parent))
 
 Outside().run()
 """

@@ -157,7 +157,6 @@ def test_a_metric_that_is_none_names_the_nearest() -> None:
     [
         ("loss.gif", r"ends in .gif; wants .png or .svg or .pdf"),
         ("loss", "has no suffix; wants"),
-        ("none/loss.png", "there is no folder"),
         ("there.png", "is there already; --force replaces it"),
         ("folder.png", "is there already$"),
     ],

@@ -22,7 +22,7 @@ def printed(runs: list[RunFacts], differences: list[Difference], width: int = 80
     file = io.StringIO()
     console = Console(file=file, width=width, force_terminal=terminal, color_system=None)
     comparison = Comparison(runs, {"val_loss": [runs[0].run]} if len(runs) > 1 else {}, differences, ["Mind this."])
-    print_comparison(console, comparison, "abcdefgh"[: len(runs)])
+    print_comparison(console, comparison, "abcdefghijkl"[: len(runs)])
     return [line.rstrip() for line in file.getvalue().splitlines()]
 
 
@@ -59,9 +59,16 @@ def test_more_runs_than_fit_are_rows_and_what_is_left_out_is_said() -> None:
 
 
 def test_a_pipe_gets_every_figure_of_every_run() -> None:
-    lines = printed(RUNS, [], terminal=False)
-    assert "30.0M" in lines[1] and "cuda:0" in lines[1]
-    assert "No room" not in "\n".join(lines)
+    beside, below = printed(RUNS, [], 1_000_000, terminal=False), printed(RUNS * 2, [], 1_000_000, terminal=False)
+    assert ["params", *["30.0M"] * 6] in [line.split() for line in beside]
+    assert "30.0M" in below[1] and "cuda:0" in below[1]
+    assert "No room" not in "\n".join([*beside, *below])
+
+
+def test_a_pipe_has_figures_beside_their_names_though_a_value_is_long() -> None:
+    lines = printed(RUNS[:2], [Difference("sampling.prompts", [["Once"], ["x" * 900]])], 1_000_000, terminal=False)
+    assert ["val", "loss", "*", "2.000", "3.000"] in [line.split() for line in lines]
+    assert max(map(len, lines[:-1])) <= 160 and "x" * 900 in lines[-1]
 
 
 def test_one_run_has_no_letter_and_no_legend() -> None:

@@ -140,6 +140,20 @@ async def test_why_no_story_can_be_written_is_for_the_owner_alone(run: Run, capf
         assert run.id not in screen_text(pilot).partition("\n")[2]
 
 
+async def test_why_a_translation_cannot_be_had_is_for_the_owner_alone(
+    run: Run, capfd: pytest.CaptureFixture[str]
+) -> None:
+    models = 'prompt_model = "models/to-english"\nstory_model = "models/to-arabic"\n'
+    (run.workspace_folder / "models" / "to-english").mkdir(parents=True)
+    with open(run.experiment_file, "a", encoding="utf-8") as file:
+        file.write(f"\n[sampling.translate]\n{models}")
+    async with visit(run) as pilot:
+        await pilot.press("enter")
+        await sees(pilot, "No story can be written now.")
+        assert "models/" not in screen_text(pilot)
+        assert 'sampling.translate.prompt_model = "models/to-english"' in capfd.readouterr().err
+
+
 async def test_where_a_browser_forbids_to_copy_no_key_offers_it(run: Run) -> None:
     async with visit(run) as pilot:
         await pilot.press("enter")

@@ -44,5 +44,5 @@ def test_experiments_fit_into_80_columns_whole() -> None:
 
 
 def test_a_pipe_gets_every_column() -> None:
-    lines = printed(80, terminal=False)
+    lines = printed(1_000, terminal=False)
     assert "roneneldan/TinyStories" in lines[1] and "gpt2" in lines[1] and "5.900" in lines[1]

@@ -44,7 +44,8 @@ def test_weights_go_out_and_come_back_as_a_run_like_any_other(
 
     listed = json.loads(program("runs", "--json").stdout)
     assert [(entry["run"], entry["imported"]) for entry in listed] == [(str(run), True), (str(trained), False)]
-    assert program("show", run.id).returncode == 0
+    shown = program("show", run.id)
+    assert shown.returncode == 0 and "imported, just now" in shown.stdout and "steps  " not in shown.stdout
     assert program("validate", "back").returncode == 0
 
     def story(name: str) -> str:

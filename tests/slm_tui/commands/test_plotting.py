@@ -64,6 +64,18 @@ def test_every_option_of_plot_is_taken(program: Program, workspace: Workspace, r
 
 
 @pytest.mark.parametrize("command", ["plot", "report"])
+def test_a_folder_that_is_not_there_is_made_with_the_file_in_it(
+    program: Program, workspace: Workspace, run: Run, command: str
+) -> None:
+    if command == "plot":
+        pytest.importorskip("matplotlib")
+    out = {"plot": "new/folder/out.svg", "report": "new/folder/out.html"}[command]
+    result = program(command, "tiny", "-o", out)
+    assert (result.returncode, result.stdout, result.stderr) == (0, f"{out}\n", "")
+    assert (workspace.root / out).stat().st_size
+
+
+@pytest.mark.parametrize("command", ["plot", "report"])
 def test_a_file_is_not_replaced_unless_asked(program: Program, workspace: Workspace, run: Run, command: str) -> None:
     if command == "plot":
         pytest.importorskip("matplotlib")
@@ -84,7 +96,7 @@ def test_a_file_is_not_replaced_unless_asked(program: Program, workspace: Worksp
         (["plot", "tiny", "-o", "loss.png", "--metric", "los"], "did you mean loss?"),
         (["plot", "tiny", "-o", "loss.png", "--smoothing", "1"], "--smoothing 1: wants 0 (none) or more, and below 1"),
         (["report", "tiny", "-o", "r.html", "--smoothing", "nan"], "--smoothing nan: wants 0"),
-        (["report", "tinny", "-o", "report.html"], "did you mean tiny?"),
+        (["report", "tinny", "-o", "new/report.html"], "did you mean tiny?"),
         (["report", "tiny"], "Missing option '--output'"),
         (["plot", "-o", "loss.png"], "Missing argument"),
     ],

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from engine.contract.events import Eval, Event, Sample, Step
+from engine.contract.events import Checkpoint, Eval, Event, RunEnded, RunStarted, Sample, Step
 from engine.contract.run import Run
 from slm_tui.charts.overlay import ChartOptions
 from slm_tui.report.page import page
@@ -157,8 +157,22 @@ def test_a_run_that_cannot_say_much_still_has_a_page(new_run: Made) -> None:
     run.experiment_file.write_text("damaged = ")
     found = parsed(run)
     assert "The run's experiment.toml cannot be read." in found.text
-    assert [text for _, text in found.all("p", "empty")] == ["no step yet", "no step yet"]
+    assert "It has no step." in found.text and not found.all("figure")
     assert "Machine and versions" not in found.text
+
+
+def test_of_an_imported_run_nothing_is_told_that_never_was(new_run: Made, told_run: Made) -> None:
+    imported = new_run(
+        [RunStarted(1, "here"), Checkpoint(kind="best", step=100, path="checkpoints/best"), RunEnded("finished")]
+    )
+    found = parsed(imported)
+    assert "trained elsewhere" in found.text and "tokens in all" not in found.text and "evaluations" not in found.text
+    assert not found.all("figure") and [text for _, text in found.all("dt")] == ["params"]
+    assert [text for _, text in found.all("th")] == ["tokenizer", "parameters"]
+    assert [text for _, text in found.all("h3")] == ["[tokenizer]", "[model]", "[hardware]", "[sampling]"]
+    together = parsed(imported, told_run())
+    assert len(together.all("figure")) == 2 and "trained elsewhere" in together.text
+    assert "no step yet" not in together.text and "none yet" not in together.text
 
 
 def test_a_long_run_has_a_page_of_a_bearable_size(new_run: Made) -> None:

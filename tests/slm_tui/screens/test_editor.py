@@ -89,6 +89,17 @@ async def test_a_problem_is_listed_while_one_types_and_enter_jumps_to_its_line(
         assert editor.area.cursor_location == (line - 1, 0)
 
 
+async def test_a_start_that_there_is_not_is_listed_and_keeps_it_from_running(file: Path, workspace: Workspace) -> None:
+    text = file.read_text(encoding="utf-8").replace("[train]", '[train]\ninit_from = "tinny"')
+    file.write_text(text, encoding="utf-8")
+    async with editing(file, workspace) as pilot:
+        assert findings(pilot) == 1
+        await until(pilot, lambda: 'train.init_from = "tinny": is no file' in shown(pilot, "#problems"))
+        await pilot.press("ctrl+end", "enter", "ctrl+r")
+        await until(pilot, lambda: bool(app_of(pilot).told or app_of(pilot).outcome))
+        assert "saved with 1 problem; it cannot run until it is mended" in app_of(pilot).told
+
+
 @BOTH
 async def test_the_meaning_stays_in_sight_and_says_when_it_is_an_earlier_one(
     file: Path, workspace: Workspace, size: tuple[int, int]

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from dashboards import app_of, dashboard, told, until
+from dashboards import app_of, dashboard, screen_text, sees, told, until
 from textual.pilot import Pilot
-from textual.widgets import Button, Input, Static
+from textual.widgets import Button, Input, OptionList, Static
 
-from engine.contract.events import Eval, RunEnded, RunStarted, Step
+from engine.contract.events import Eval, Event, Prepared, RunEnded, RunStarted, Step
 from engine.contract.run import Run
 from engine.contract.run_notes import read_notes
 from engine.contract.workspace import Workspace
@@ -20,6 +20,7 @@ from slm_tui.screens.compare import CompareScreen
 from slm_tui.screens.editor import EditorScreen
 from slm_tui.screens.help import HelpScreen
 from slm_tui.screens.home import HomeScreen
+from slm_tui.screens.jump import JumpScreen
 from slm_tui.screens.run import RunScreen
 from slm_tui.widgets.dialogs import Ask, Choice
 from slm_tui.widgets.first_steps import FirstSteps
@@ -29,10 +30,11 @@ from slm_tui.widgets.run_view import RunView
 STAND_IN = Path(__file__).parent.parent / "stand_in.py"
 
 
-def finished(loss: float) -> tuple[RunStarted | Step | Eval | RunEnded, ...]:
+def finished(loss: float) -> tuple[Event, ...]:
+    prepared = Prepared(directory="d", vocab_size=400, train_tokens=1000, val_tokens=100, cached=True)
     evaluation = Eval(step=1, train_loss=loss, val_loss=loss, bits_per_byte=1.0, best=True)
     step = Step(step=1, loss=loss, lr=1e-3, grad_norm=1.0, tokens=10)
-    return RunStarted(1, "h"), step, evaluation, RunEnded("finished")
+    return RunStarted(1, "h"), prepared, step, evaluation, RunEnded("finished")
 
 
 def home(pilot: Pilot[None]) -> HomeScreen:
@@ -73,6 +75,24 @@ async def test_typing_filters_and_escape_shows_all_again(two: Workspace) -> None
         assert home(pilot).focused is home(pilot).experiments
         await pilot.press("escape")
         await until(pilot, lambda: home(pilot).experiments.shown_keys == ["other", "tiny"])
+
+
+async def test_the_first_of_those_that_a_filter_leaves_is_chosen(two: Workspace, tiny: str) -> None:
+    for name in ("tiny2", "tiny3"):
+        (two.experiments / f"{name}.toml").write_text(tiny, encoding="utf-8")
+    async with dashboard(two) as pilot:
+        await pilot.press("end")
+        assert home(pilot).chosen_experiment == "tiny3"
+        await pilot.press("slash", *"tiny", "enter")
+        await until(pilot, lambda: home(pilot).chosen_experiment == "tiny")
+        await pilot.press("down")
+        app_of(pilot).look_again()
+        (two.experiments / "tiny4.toml").write_text(tiny, encoding="utf-8")
+        await until(pilot, lambda: "tiny4" in home(pilot).experiments.shown_keys)
+        assert home(pilot).chosen_experiment == "tiny2"  # what is found anew moves no cursor
+        await pilot.press("escape")
+        await until(pilot, lambda: "other" in home(pilot).experiments.shown_keys)
+        assert home(pilot).chosen_experiment == "tiny2"
 
 
 async def test_escape_leaves_the_filter_while_it_is_typed(two: Workspace) -> None:
@@ -254,6 +274,22 @@ async def test_a_jump_goes_to_what_is_typed(two: Workspace, new_run: Callable[..
         assert home(pilot).experiments.cursor_key == "tiny"
         await pilot.press("ctrl+o", *run.id, "enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen))
+
+
+async def test_lists_and_jumps_say_that_a_run_was_imported(workspace: Workspace, new_run: Callable[..., Run]) -> None:
+    new_run((RunStarted(1, "h"), RunEnded("finished")))
+    async with dashboard(workspace, (160, 48)) as pilot:
+        await sees(pilot, "trained elsewhere")
+        lists = screen_text(pilot)
+        assert lists.count("imported  ") >= 3 and "finished" not in lists and " 0 s" not in lists
+        await pilot.press("3")
+        await pilot.pause()
+        assert home(pilot).experiments.has_focus  # there is no chart to go to
+        await pilot.press("ctrl+o")
+        await until(pilot, lambda: isinstance(pilot.app.screen, JumpScreen))
+        await pilot.pause()
+        listed = pilot.app.screen.query_one(OptionList)
+        assert "imported" in str(listed.get_option_at_index(1).prompt)
 
 
 async def test_keys_can_be_remapped(workspace: Workspace, new_run: Callable[..., Run]) -> None:

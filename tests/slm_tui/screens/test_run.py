@@ -16,7 +16,19 @@ from textual.dom import DOMNode
 from textual.pilot import Pilot
 from textual.widgets import Input, TabbedContent
 
-from engine.contract.events import Eval, Event, Prepared, RunEnded, RunStarted, Sample, Step, Warning, encode
+from engine.contract.events import (
+    Checkpoint,
+    Eval,
+    Event,
+    EventWriter,
+    Prepared,
+    RunEnded,
+    RunStarted,
+    Sample,
+    Step,
+    Warning,
+    encode,
+)
 from engine.contract.run import Run
 from engine.contract.run_notes import RunNotes, read_notes, write_notes
 from engine.contract.workspace import Workspace
@@ -25,6 +37,7 @@ from slm_tui.feed import open_feed
 from slm_tui.keys import KEYS, key_id
 from slm_tui.screens.compare import CompareScreen
 from slm_tui.screens.editor import EditorScreen
+from slm_tui.screens.help import HelpScreen
 from slm_tui.screens.home import HomeScreen
 from slm_tui.screens.notes import NotesScreen
 from slm_tui.screens.run import RunScreen
@@ -33,6 +46,7 @@ from slm_tui.widgets.chart_view import ChartView
 from slm_tui.widgets.dialogs import Ask, Choice
 from slm_tui.widgets.fact_table import FactTable
 from slm_tui.widgets.log_view import LogLines
+from slm_tui.widgets.run_header import RunHeader
 from slm_tui.widgets.run_view import RunView
 
 TABS = {"1": "charts", "2": "log", "3": "samples", "4": "config", "5": "system"}
@@ -291,6 +305,37 @@ async def test_other_runs_of_the_experiment_are_drawn_behind_and_put_away(
         await until(pilot, lambda: not view(pilot).behind)
 
 
+async def test_what_comes_while_another_screen_lies_over_it_is_drawn_when_that_is_gone(
+    workspace: Workspace, new_run: Callable[..., Run]
+) -> None:
+    run = new_run([STARTED, PREPARED, *steps(6.0, 5.0, 4.0)])
+    say = EventWriter(run.metrics)
+    async with shown(workspace, run, (160, 48)) as pilot:
+        below, header = view(pilot), screen(pilot).query_one(RunHeader)
+        preview = pilot.app.screen_stack[1].query_one("#preview-run", RunView)
+        await sees(pilot, "3 / 24")
+        await until(pilot, lambda: preview.feed is not None)
+        await pilot.press("e")
+        await until(pilot, lambda: isinstance(pilot.app.screen, EditorScreen))
+        before = str(header.visual), below._drawn, preview._drawn
+        say(Step(t=1_006.0, step=4, loss=3.5, lr=1e-3, grad_norm=1.0, tokens=512))
+        await until(pilot, lambda: all(each.feed and each.feed.status.step == 4 for each in (below, preview)))
+        say(Step(t=1_007.0, step=5, loss=3.4, lr=1e-3, grad_norm=1.0, tokens=640))
+        await until(pilot, lambda: all(each.feed and each.feed.status.step == 5 for each in (below, preview)))
+        assert (str(header.visual), below._drawn, preview._drawn) == before
+        await pilot.press("escape")
+        await sees(pilot, "5 / 24")
+        await pilot.press("f1")
+        await until(pilot, lambda: isinstance(pilot.app.screen, HelpScreen))  # a window, with the run around it
+        say(Step(t=1_008.0, step=6, loss=3.3, lr=1e-3, grad_norm=1.0, tokens=768))
+        await until(
+            pilot, lambda: "6 / 24" in str(header.visual) and bool(preview.feed and preview.feed.status.step == 6)
+        )
+        await pilot.press("escape", "escape")
+        await until(pilot, lambda: preview._drawn > before[2])
+    say.close()
+
+
 # the log
 
 
@@ -344,7 +389,7 @@ async def test_words_are_found_in_a_log_and_walked_through(workspace: Workspace,
 async def test_a_log_with_nothing_in_it_says_so(workspace: Workspace, new_run: Callable[..., Run]) -> None:
     async with shown(workspace, new_run(WHOLE)) as pilot:
         await pilot.press("2")
-        await sees(pilot, "the engine has said nothing yet")
+        await sees(pilot, "The engine has printed nothing")
 
 
 # what goes wrong
@@ -384,6 +429,27 @@ async def test_a_run_that_diverged_says_what_that_is(workspace: Workspace, new_r
     run = new_run([STARTED, PREPARED, *steps(5.0, None), RunEnded(reason="diverged")])
     async with shown(workspace, run) as pilot:
         await sees(pilot, "diverged", "try a lower learning rate")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 48)], ids=["narrow", "wide"])
+async def test_an_imported_run_says_so_and_what_can_be_done_with_it(
+    workspace: Workspace, new_run: Callable[..., Run], size: tuple[int, int]
+) -> None:
+    saved = Checkpoint(t=1_001.0, kind="best", step=100, path="checkpoints/best")
+    other, run = new_run(WHOLE), new_run([STARTED, saved, FINISHED])
+    async with shown(workspace, run, size) as pilot:
+        await sees(pilot, "imported   trained elsewhere, for 100 steps", f"slm-tui evaluate {run.id}", "q quit")
+        said = screen_text(pilot)
+        assert f"train.init_from={run.id}" in said and "g stories" in said
+        assert "yet" not in said and "1,000" not in said and "0 %" not in said
+        assert "log y" not in said  # keys of charts that are not there
+        await pilot.press("o")
+        await until(pilot, lambda: [source.label for source in view(pilot).behind] == [other.id])
+        await sees(pilot, "perplexity")
+        await pilot.press("o")
+        await sees(pilot, "trained elsewhere. Of their training")
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(pilot.app.screen, HomeScreen))
 
 
 async def test_an_experiment_file_that_cannot_be_read_is_told(

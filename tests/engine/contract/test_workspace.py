@@ -215,5 +215,5 @@ def test_weights_of_an_experiment_that_has_not_run_are_not_there_yet(workspace: 
 
 @pytest.mark.parametrize("prefix", ["", "huggingface:"])
 def test_a_name_that_no_file_can_have_is_a_name_of_nothing(tmp_path: Path, prefix: str) -> None:
-    with pytest.raises(UserError, match="is no file|wants OWNER/NAME"):
+    with pytest.raises(UserError, match=r"is no file|wants OWNER/NAME"):
         Workspace(tmp_path).find_weights(f"{prefix}{'no ' * 100}")

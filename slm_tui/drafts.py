@@ -163,7 +163,7 @@ def assess(text: str, name: str, workspace: Workspace | None = None, runs: Prepa
     """
     try:
         experiment, problems = check_experiment(text, name, workspace)
-    except OSError:  # no file can have such a name, or the workspace is not for us to read: starting it says so
+    except OSError:  # a folder is not for us to read, which starting it says
         experiment, problems = check_experiment(text, name)
     if experiment is None:
         return Assessment(

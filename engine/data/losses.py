@@ -34,8 +34,6 @@ def losses_of(tokenizer: Tokenizer, stories: Sequence[str]) -> Losses:
 
 def loss_warnings(tokenizer: Tokenizer, stories: Sequence[str]) -> list[str]:
     """What to say where the tokens do not hold all of `stories`, the first ones of a corpus."""
-    if tokenizer.kind != "huggingface":  # the others have a token for each byte
-        return []
     losses = losses_of(tokenizer, stories)
     warnings = []
     if losses.unknown > _TRIFLE * losses.tokens:

@@ -344,7 +344,9 @@ def _warnings(place: _Place, tokenizer: Tokenizer, splits: Splits) -> list[str]:
     if splits.repeated:
         stories = "story" if splits.repeated == 1 else "stories"
         warnings.append(f"{splits.repeated:,} training {stories} left out: the validation split holds the same")
-    return warnings + loss_warnings(tokenizer, list(islice(splits.validation(), _SAMPLE)))
+    if tokenizer.kind == "huggingface":  # the others have a token for each byte
+        warnings += loss_warnings(tokenizer, list(islice(splits.validation(), _SAMPLE)))
+    return warnings
 
 
 @contextmanager

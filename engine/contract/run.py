@@ -114,8 +114,8 @@ class Run:
             lock.acquire(timeout=2)  # longer than `is_alive` of another process holds it
         except Timeout:
             raise UserError(f"{self} is running already; slm-tui stop {self.id} ends it") from None
-        except (OSError, NotImplementedError) as error:  # the second: an older filelock's
-            if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
                 raise
         if lock.is_locked and type(lock) is FileLock:  # it may have become a mere file, which outlives a killed engine
             return lock

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from dashboards import screen_text, sees, told, until
+from event_lines import tell_better
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from engine.contract.events import Eval, EventWriter
 from engine.contract.run import Run
 from engine.contract.workspace import Workspace
 from slm_tui.keys import KEYS
@@ -117,9 +117,7 @@ async def test_a_better_checkpoint_is_offered(run: Run) -> None:
     async with visit(run) as pilot:
         await pilot.press("enter")
         await written(pilot)
-        say = EventWriter(run.metrics)
-        say(Eval(step=21, train_loss=0.5, val_loss=0.5, bits_per_byte=0.1, best=True))
-        say.close()
+        tell_better(run, step=21)
         await sees(pilot, "a better checkpoint, of step 21")
         column = screen(pilot).column
         before = column.loaded

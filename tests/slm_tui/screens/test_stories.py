@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 import tomli
 from dashboards import app_of, dashboard, screen_text, sees, told, until
+from event_lines import tell_better
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -235,14 +236,10 @@ async def test_a_run_without_a_checkpoint_says_so(workspace: Workspace, run: Run
 
 
 async def test_a_better_checkpoint_is_offered(workspace: Workspace, run: Run) -> None:
-    from engine.contract.events import Eval, EventWriter
-
     async with opened(workspace) as pilot:
         await pilot.press("enter")
         await written(pilot)
-        say = EventWriter(run.metrics)
-        say(Eval(step=21, train_loss=0.5, val_loss=0.5, bits_per_byte=0.1, best=True))
-        say.close()
+        tell_better(run, step=21)
         app_of(pilot).look_again()
         await sees(pilot, "a better checkpoint")
         before = column(pilot).loaded

@@ -1,0 +1,4 @@
+"""The GPT.
+
+gpt   embeddings, blocks, head, loss
+"""

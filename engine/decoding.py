@@ -63,7 +63,7 @@ class Decoder:
             hidden = self._hidden(self.texts, length - 1, self._cache)
         else:
             self._cache = None  # its memory is given back before more is taken
-            cache = KeyValueCache(self.model, len(self.texts))
+            cache = self.model.new_cache(len(self.texts))
             equal = all(text == self.texts[0] for text in self.texts)
             hidden = self._hidden(self.texts[:1] if equal else self.texts, start, cache)
             self._cache = cache

@@ -21,7 +21,7 @@ from engine.data.batches import TokenFile, TrainingBatches, validation_windows
 from engine.data.prepare import PreparedData
 from engine.device import autocast, choose_precision, peak_flops, should_compile
 from engine.evaluate import bits_per_byte, mean_loss
-from engine.model import GPT
+from engine.model import GPT, compiled_loss
 from engine.optimizer import Optimizers, Schedule
 from engine.samples import Samples
 from engine.starting_point import starting_point
@@ -65,7 +65,7 @@ def train(
         start_from(config.init_from, model, experiment, run, data)
     rated = rates(experiment, data, device, precision)
     log = StepLog(emit, progress, rated, device, skips_overflow=precision == "fp16")
-    loss_of = torch.compile(model.loss) if should_compile(config, device) else model.loss
+    loss_of = compiled_loss(model) if should_compile(config, device) else model.loss
 
     def save(kind: Kind) -> None:
         path = save_checkpoint(run, kind, state, experiment.model, data)
@@ -78,7 +78,7 @@ def train(
             for _ in range(config.grad_accum_steps):
                 ids, targets = batches.next()
                 with autocast(precision, device):
-                    loss = loss_of(ids, targets) / config.grad_accum_steps
+                    loss = loss_of(ids, targets, optimizers.loss_scale) / config.grad_accum_steps
                 optimizers.backward(loss)
                 step_loss += loss.detach()
             lr = schedule.lr

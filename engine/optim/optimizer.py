@@ -30,6 +30,11 @@ class Optimizers:
         self.parameters = list(model.parameters())
         self.max_norm = train.grad_clip or float("inf")
 
+    @property
+    def loss_scale(self) -> Tensor | None:
+        """What `backward` multiplies a loss by, a scalar on the device; None where that is nothing."""
+        return self.scaler.scale(self.parameters[0].new_ones(())) if self.scaler.is_enabled() else None
+
     def backward(self, loss: Tensor) -> None:
         """Add the gradients of `loss`, scaled where fp16 needs it."""
         self.scaler.scale(loss).backward()

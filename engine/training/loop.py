@@ -20,7 +20,7 @@ from engine.data.batches import TokenFile, TrainingBatches, validation_windows
 from engine.data.prepare import PreparedData
 from engine.device.peak_rates import peak_flops
 from engine.device.precision import autocast, choose_precision, should_compile
-from engine.model.gpt import GPT
+from engine.model.gpt import GPT, compiled_loss
 from engine.optim.optimizer import Optimizers, Schedule
 from engine.runs.run import Run
 from engine.runs.workspace import Workspace, mirror_folder
@@ -67,7 +67,7 @@ def train(
         start_from(config.init_from, model, experiment, run, data)
     rated = rates(experiment, data, device, precision)
     log = StepLog(emit, progress, rated, device, skips_overflow=precision == "fp16")
-    loss_of = torch.compile(model.loss) if should_compile(config, device) else model.loss
+    loss_of = compiled_loss(model) if should_compile(config, device) else model.loss
 
     def save(kind: Kind) -> None:
         info = CheckpointInfo(
@@ -84,7 +84,7 @@ def train(
             for _ in range(config.grad_accum_steps):
                 ids, targets = batches.next()
                 with autocast(precision, device):
-                    loss = loss_of(ids, targets) / config.grad_accum_steps
+                    loss = loss_of(ids, targets, optimizers.loss_scale) / config.grad_accum_steps
                 optimizers.backward(loss)
                 step_loss += loss.detach()
             lr = schedule.lr

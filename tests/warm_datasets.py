@@ -131,8 +131,10 @@ def _answer(connection: socket.socket) -> None:
 
 if __name__ == "__main__":
     import datasets  # noqa: F401
+    import fsspec.implementations.http  # noqa: F401
     import huggingface_hub.hf_api  # noqa: F401
     import pyarrow.parquet  # noqa: F401
+    import torch  # noqa: F401  a stream asks whether it shares memory with torch's workers
 
     import engine.data.sources
     import engine.data.streaming  # noqa: F401

@@ -13,7 +13,9 @@ from engine.runs.workspace import MIRROR_VARIABLE
 
 
 @pytest.fixture
-def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Sequence[str], Sequence[str]], tuple[str, ...]]:
+def corpus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Sequence[str], Sequence[str]], tuple[str, ...]]:
     """Makes a corpus of these training and these validation texts, cut into bytes; returns its overrides."""
     monkeypatch.setenv(MIRROR_VARIABLE, str(tmp_path / "mirror"))
 

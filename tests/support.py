@@ -24,7 +24,7 @@ def start_engine(
     limits: Mapping[int, int] | None = None,
     signalled_at: tuple[int, int] | None = None,
 ) -> WarmEngine:
-    """A real engine process that trains `run`, its output in train.log; `limits` and `signalled_at` are WarmEngine's."""
+    """A real engine process that trains `run`, its output in train.log; the rest is WarmEngine's."""
     with open(run.log, "ab") as log, open(os.devnull, "rb") as nothing:
         command = ("train", str(run.path), *arguments)
         return WarmEngine(*command, stdin=nothing, stdout=log, stderr=log, limits=limits, signalled_at=signalled_at)

@@ -20,7 +20,7 @@ from engine.contract.errors import UserError
 from engine.data.tokenizers.load import load_tokenizer
 from engine.data.tokenizers.tokenizer import Tokenizer
 from engine.device.memory import is_out_of_memory
-from engine.model.gpt import GPT
+from engine.model.gpt import GPT, without_weights
 from engine.runs.run import Run
 
 
@@ -62,8 +62,7 @@ def load_model(run: Run, kind: Kind, device: torch.device) -> tuple[GPT, Checkpo
         UserError: there is no such checkpoint, it is damaged, or its weights do not fit its configuration.
     """
     info = read_info(run, kind)
-    with torch.device("meta"):
-        model = GPT(info.model, info.vocab_size)
+    model = without_weights(info.model, info.vocab_size)
     path = run.checkpoints / kind / "model.safetensors"
     try:
         weights = load_file(path, device=str(device))

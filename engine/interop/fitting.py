@@ -17,7 +17,7 @@ from engine.contract.errors import UserError
 from engine.contract.experiment import Model
 from engine.interop.foreign import Foreign
 from engine.interop.huggingface import CONV1D
-from engine.model.gpt import GPT
+from engine.model.gpt import without_weights
 
 _BEFORE_NAMES = re.compile(r"^(module\.|model\.|transformer\.)+")
 _MASK = re.compile(r"h\.\d+\.attn\.(bias|masked_bias|mask|tril)")
@@ -99,8 +99,7 @@ def fitted(
         UserError: tensors are missing, have no place or another shape, or hold NaN or infinity, and are named; or the
             file tells of another model.
     """
-    with torch.device("meta"):
-        wanted = {name: tuple(tensor.shape) for name, tensor in GPT(model, vocab_size).state_dict().items()}
+    wanted = {name: tuple(tensor.shape) for name, tensor in without_weights(model, vocab_size).state_dict().items()}
     found, notes = _unpadded(tensors, vocab_size)
     missing = [name for name in wanted if name not in found]
     filled = [name for name in missing if name.endswith(".bias")]

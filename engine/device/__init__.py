@@ -5,4 +5,5 @@ precision    fp32, bf16 or fp16; compiled or not
 peak_rates   how fast it could be
 memory       reserving, releasing, and telling when it is short
 cores        cores that others leave free
+timeline     when queued work is done, and how long it took
 """

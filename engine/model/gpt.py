@@ -7,7 +7,7 @@ an output head that shares the token embedding.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -101,7 +101,13 @@ class GPT(nn.Module):
         return cross_entropy(hidden, weight, targets, scale, by)
 
 
-def compiled_loss(model: GPT) -> Callable[[Tensor, Tensor, Tensor | None], Tensor]:
+class LossOf(Protocol):
+    """`GPT.loss`, or a compiled one."""
+
+    def __call__(self, ids: Tensor, targets: Tensor, scale: Tensor | None = None) -> Tensor: ...
+
+
+def compiled_loss(model: GPT) -> LossOf:
     """`model.loss`, compiled: the way to the head as one graph, a chunk's softmax and gradient as another.
 
     The loop over chunks stays Python, with the head's products in it: they are library calls either way, and a graph

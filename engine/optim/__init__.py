@@ -1,0 +1,7 @@
+"""What moves the weights: one optimizer, and the learning rate as a function of the step.
+
+optimizer.py      Muon for the blocks' matrices and AdamW for the rest, in one object; gradient clipping
+orthogonal.py     the nearest orthogonal matrix, which is Muon's update
+schedule.py       warm-up, then cosine, constant or plateau
+version_1.py      what checkpoints of the first version say of both
+"""

@@ -126,3 +126,13 @@ def test_no_clipping_leaves_gradients_alone() -> None:
     optimizers, _ = setup(Train(1, grad_clip=0))
     optimizers.clip()
     assert all(p.grad.eq(1).all() for p in optimizers.parameters)
+
+
+def test_the_scale_of_a_loss_is_told_before_it_is_scaled() -> None:
+    model = GPT(Model(n_layer=1, n_head=2, n_embd=8, block_size=8), 300)
+    optimizers = Optimizers(model, Train(1), CPU, scale_gradients=True)
+    scale, loss = optimizers.loss_scale, model.wte.weight.sum()
+    optimizers.backward(loss)
+    assert model.wte.weight.grad is not None and scale is not None
+    assert model.wte.weight.grad.eq(scale).all() and scale > 1
+    assert Optimizers(model, Train(1), CPU, scale_gradients=False).loss_scale is None

@@ -34,8 +34,8 @@ from pathlib import Path
 import psutil
 
 from engine.contract.events import Checkpoint, Eval, EventWriter, Prepared, RunEnded, RunStarted, Step, System, encode
-from engine.contract.run import Run
-from engine.contract.workspace import Workspace
+from engine.runs.run import Run
+from engine.runs.workspace import Workspace
 from slm_tui.shipped import shipped_experiments
 
 PROGRAM = Path(sys.executable).with_name("slm-tui")

@@ -25,19 +25,21 @@ import msgspec
 import torch
 from safetensors.torch import save_file
 
-from engine.checkpoint import CheckpointInfo, load_model
+from engine.checkpoints.read import load_model
+from engine.checkpoints.write import CheckpointInfo
+from engine.commands.prepare import data_of
 from engine.contract.experiment import Model, Sampling
 from engine.contract.generation import Done, Generate, Loaded, decode_reply, encode
-from engine.contract.run import Run
-from engine.contract.workspace import Workspace
 from engine.data.batches import TokenFile, whole_split
-from engine.data.tokenizers import BYTE_LEVEL_PATTERN, EOT, BytePairTokenizer, Tokenizer, TokenizerConfig
-from engine.decoding import lay_out
-from engine.evaluate import mean_loss
-from engine.model import GPT
-from engine.quantize import quantize
-from engine.session import data_of
-from engine.writing import Writer
+from engine.data.tokenizers.byte_pair import BYTE_LEVEL_PATTERN, BytePairTokenizer, TokenizerConfig
+from engine.data.tokenizers.tokenizer import EOT, Tokenizer
+from engine.generation.decoder import lay_out
+from engine.generation.quantize import quantize
+from engine.generation.writer import Writer
+from engine.model.gpt import GPT
+from engine.runs.run import Run
+from engine.runs.workspace import Workspace
+from engine.training.evaluate import mean_loss
 
 SHAPE = Model(n_layer=6, n_head=6, n_embd=384, block_size=512)
 VOCABULARY = 50_257

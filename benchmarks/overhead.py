@@ -21,17 +21,18 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from engine.contract.estimates import vocab_size
 from engine.contract.events import Event, Step
 from engine.contract.experiment import Experiment
 from engine.contract.loading import load_experiment
-from engine.contract.workspace import Workspace
+from engine.contract.shape import vocab_size
 from engine.data.prepare import Manifest, PreparedData, SplitManifest
-from engine.data.tokenizers import train_byte_bpe
-from engine.device import keep_large_buffers, prepare_device, synchronize
-from engine.model import GPT
-from engine.optimizer import Optimizers
-from engine.train import train
+from engine.data.tokenizers.byte_pair import train_byte_bpe
+from engine.device.choice import prepare_device, synchronize
+from engine.device.memory import keep_large_buffers
+from engine.model.gpt import GPT
+from engine.optim.optimizer import Optimizers
+from engine.runs.workspace import Workspace
+from engine.training.loop import train
 
 DEFAULT = Path(__file__).parent.parent / "experiments" / "arastories_baseline.toml"
 TOKENS = 500_000

@@ -26,7 +26,7 @@ OURS = """
 import os, resource, sys, time
 from pathlib import Path
 from engine.contract.experiment import Data, Experiment, Model, Tokenizer, Train
-from engine.contract.workspace import Workspace
+from engine.runs.workspace import Workspace
 from engine.data.prepare import prepare
 
 root = Path(sys.argv[1])
@@ -50,7 +50,7 @@ from pathlib import Path
 import numpy as np
 import datasets
 from datasets import Dataset
-from engine.data.tokenizers import gpt2
+from engine.data.tokenizers.byte_pair import gpt2
 
 datasets.disable_progress_bars()
 root, num_proc = Path(sys.argv[1]), len(os.sched_getaffinity(0))

@@ -16,7 +16,7 @@ from itertools import islice
 
 from textual.app import App, ComposeResult
 
-from engine.data.stories import stories
+from engine.builtin_stories.stories import stories
 from slm_tui.widgets.story_text import StoryText
 
 _SIZE = (100, 40)  # columns and rows

@@ -104,9 +104,10 @@ def train_ours(optimizer: str, steps: int) -> Measured:
 
     from engine.contract.events import Event, Step
     from engine.contract.experiment import Data, Experiment, Hardware, Model, Tokenizer, Train
-    from engine.contract.workspace import Workspace
-    from engine.device import keep_large_buffers, prepare_device
-    from engine.train import train
+    from engine.device.choice import prepare_device
+    from engine.device.memory import keep_large_buffers
+    from engine.runs.workspace import Workspace
+    from engine.training.loop import train
 
     experiment = Experiment(
         data=Data("builtin"),

@@ -42,7 +42,7 @@ def main() -> None:
 
 async def picture(workspace: Path, size: tuple[int, int], keys: Sequence[str]) -> str:
     """The screen after `keys`, as SVG."""
-    from engine.contract.workspace import Workspace
+    from engine.runs.workspace import Workspace
     from slm_tui.app import SlmTui
 
     app = SlmTui(Workspace(workspace))

@@ -25,8 +25,8 @@ from engine.contract.errors import UserError
 from engine.contract.experiment import Experiment
 from engine.contract.loading import parse_experiment, read_text
 from engine.contract.overrides import apply_overrides
-from engine.contract.run import Run
-from engine.contract.workspace import Workspace, mirror_folder
+from engine.runs.run import Run
+from engine.runs.workspace import Workspace, mirror_folder
 
 
 def main() -> int:
@@ -42,26 +42,21 @@ def main() -> int:
 
 
 def train(arguments: argparse.Namespace) -> int:
-    from engine.session import train_run
+    from engine.commands.train_run import train_run
 
     return train_run(Run(arguments.run.resolve()), resume=arguments.resume)
 
 
 def prepare(arguments: argparse.Namespace) -> int:
-    from engine.data.prepare import prepare as prepare_data
-    from engine.session import prepared_event
+    from engine.commands.prepare import prepare_alone
 
     workspace, experiment, mirror = _experiment(arguments)
-    if experiment.sampling.translate is not None:
-        from engine.story_translation import download_models
-
-        download_models(experiment.sampling.translate, mirror, workspace.root, print_event)
-    print_event(prepared_event(prepare_data(arguments.name, experiment, workspace, mirror, print_event)))
+    prepare_alone(arguments.name, experiment, workspace, mirror, print_event)
     return 0
 
 
 def tokenize(arguments: argparse.Namespace) -> int:
-    from engine.data.tokenizing import tokenized
+    from engine.commands.tokenize import tokenized
 
     workspace, experiment, mirror = _experiment(arguments)
     print_event(tokenized(experiment, workspace, mirror, arguments.text, print_event))
@@ -69,7 +64,7 @@ def tokenize(arguments: argparse.Namespace) -> int:
 
 
 def evaluate(arguments: argparse.Namespace) -> int:
-    from engine.session import evaluate_run
+    from engine.commands.evaluate import evaluate_run
 
     run = Run(arguments.run.resolve())
     print_event(evaluate_run(run, arguments.checkpoint, arguments.device, print_event))
@@ -77,13 +72,13 @@ def evaluate(arguments: argparse.Namespace) -> int:
 
 
 def generate(arguments: argparse.Namespace) -> int:
-    from engine.generate import serve
+    from engine.commands.generate import serve
 
     return serve(Run(arguments.run.resolve()), arguments.checkpoint, arguments.device, arguments.quantize)
 
 
 def export(arguments: argparse.Namespace) -> int:
-    from engine.interop.exporting import export as export_run
+    from engine.commands.export_ import export as export_run
 
     run = Run(arguments.run.resolve())
     print_event(export_run(run, arguments.checkpoint, arguments.format, arguments.output))
@@ -91,7 +86,7 @@ def export(arguments: argparse.Namespace) -> int:
 
 
 def import_(arguments: argparse.Namespace) -> int:
-    from engine.interop.importing import import_weights
+    from engine.commands.import_ import import_weights
 
     workspace, name, overrides = Workspace.at(arguments.workspace), arguments.experiment, arguments.set
     print_event(import_weights(arguments.file, name, workspace, overrides, arguments.tokenizer, mirror_folder()))
@@ -99,7 +94,7 @@ def import_(arguments: argparse.Namespace) -> int:
 
 
 def doctor(arguments: argparse.Namespace) -> int:
-    from engine.device import describe
+    from engine.commands.doctor import describe
 
     print(json.dumps(describe()))
     return 0

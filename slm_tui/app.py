@@ -23,8 +23,8 @@ from textual.message import Message
 from textual.screen import Screen
 
 from engine.contract.errors import UserError
-from engine.contract.run import Run
-from engine.contract.workspace import Workspace
+from engine.runs.run import Run
+from engine.runs.workspace import Workspace
 from slm_tui.base_app import BaseApp, show
 from slm_tui.catalog import Catalog, CatalogReader
 from slm_tui.keys import bindings, unknown_ids

@@ -10,7 +10,7 @@ from textual.app import App
 from textual.driver import Driver
 from textual.notifications import SeverityLevel
 
-from engine.contract.run import Run
+from engine.runs.run import Run
 from slm_tui.catalog import Catalog
 from slm_tui.screens.help import HelpScreen
 from slm_tui.settings import Settings, save_settings

@@ -13,11 +13,12 @@ from typing import get_args
 
 import msgspec
 
-from engine.contract import event_search, events
+from engine.contract import events
 from engine.contract.errors import UserError
-from engine.contract.run import Run, RunStatus, State
-from engine.contract.run_notes import RunNotes, notes_file, read_notes
-from engine.contract.workspace import Workspace
+from engine.runs import event_search
+from engine.runs.notes import RunNotes, notes_file, read_notes
+from engine.runs.run import Run, RunStatus, State
+from engine.runs.workspace import Workspace
 from slm_tui.facts import ExperimentFacts, RunFacts, file_facts, run_facts, with_runs
 
 LIVE: tuple[State, ...] = ("queued", "preparing", "training")

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from engine.contract.experiment import Data, Experiment
-from engine.contract.run import Run
+from engine.runs.run import Run
 from slm_tui.details import TABLES, flat_keys, toml_value
 from slm_tui.facts import RunFacts, experiment_of, run_facts, saved_tokenizer
 from slm_tui.formats import UNKNOWN, count, decimal, duration, one_line, printable, quantity

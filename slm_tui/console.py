@@ -20,7 +20,7 @@ from rich.text import Text
 
 from engine.contract import events
 from engine.contract.events import AnyEvent, Prepare
-from engine.contract.run import Run
+from engine.runs.run import Run
 from slm_tui.formats import count, decimal, duration, one_line, perplexity, printable, shown_path
 from slm_tui.progress import Progress
 

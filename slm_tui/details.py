@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from engine.contract import estimates
+from engine.contract import shape
 from engine.contract.experiment import Experiment
 from engine.contract.loading import ExperimentError, unused_keys
-from engine.contract.run import Run, RunStatus
-from engine.contract.workspace import Workspace
+from engine.runs.run import Run, RunStatus
+from engine.runs.workspace import Workspace
 from slm_tui.facts import RunFacts, dataset, parameters, run_facts, tokenizer
 from slm_tui.formats import age, count, decimal, duration, printable, quantity, size
 
@@ -76,15 +76,15 @@ def details_of(
     """What `experiment` means; `prepared` is of a run that had the same data, `run` is the one to tell of."""
     model, train = experiment.model, experiment.train
     data = prepared.data if prepared else None
-    tokens = estimates.tokens_per_step(model, train) * train.max_steps
+    tokens = shape.tokens_per_step(model, train) * train.max_steps
     return Details(
         name=name,
         description=experiment.description,
         parameters=parameters(experiment, prepared),
-        tokens_per_step=estimates.tokens_per_step(model, train),
+        tokens_per_step=shape.tokens_per_step(model, train),
         tokens=tokens,
         evaluations=-(-train.max_steps // train.eval_interval),
-        training_memory_bytes=estimates.training_memory(experiment),
+        training_memory_bytes=shape.training_memory(experiment),
         dataset=dataset(experiment.data),
         tokenizer=(prepared and run and run.tokenizer) or tokenizer(experiment),
         passes=tokens / data.train_tokens if data else None,

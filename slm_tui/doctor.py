@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from engine.contract.workspace import MIRROR_VARIABLE, Workspace
+from engine.runs.workspace import MIRROR_VARIABLE, Workspace
 from slm_tui.engine_calls import EngineFailed, engine_doctor
 from slm_tui.formats import home_path, shown_path, size
 from slm_tui.settings import load_settings, settings_file

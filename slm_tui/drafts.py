@@ -20,8 +20,8 @@ from engine.contract.errors import UserError
 from engine.contract.experiment import Experiment
 from engine.contract.files import replace_file
 from engine.contract.loading import ExperimentError, check_experiment, read_text
-from engine.contract.run import RunStatus
-from engine.contract.workspace import Workspace, valid_name
+from engine.runs.run import RunStatus
+from engine.runs.workspace import Workspace, valid_name
 from slm_tui.details import details_of, numbers, same_data
 from slm_tui.formats import count, quantity, shown_path
 from slm_tui.shipped import shipped_experiments
@@ -162,7 +162,7 @@ def assess(text: str, name: str, workspace: Workspace | None = None, runs: Prepa
     Of the `workspace` it is asked whether it has what the text names, and of its `runs` how large the data are.
     """
     try:
-        experiment, problems = check_experiment(text, name, workspace)
+        experiment, problems = check_experiment(text, name, workspace.weights_bring_tokenizer if workspace else None)
     except OSError:  # a folder is not for us to read, which starting it says
         experiment, problems = check_experiment(text, name)
     if experiment is None:

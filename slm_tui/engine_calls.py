@@ -15,7 +15,7 @@ from typing import IO, TypeVar, cast
 from engine.contract import events, generation
 from engine.contract.errors import UserError
 from engine.contract.events import AnyEvent
-from engine.contract.run import Run
+from engine.runs.run import Run
 from slm_tui.launcher import ENGINE, engine_environment
 
 Answer = TypeVar("Answer", bound=events.Event)

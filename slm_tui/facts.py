@@ -11,13 +11,13 @@ from statistics import median
 
 import msgspec
 
-from engine.contract import estimates
-from engine.contract.event_search import last_events
+from engine.contract import shape
 from engine.contract.events import Eval, Step
 from engine.contract.experiment import HUB_PREFIX, Data, Experiment
 from engine.contract.loading import ExperimentError, Problem, check_experiment, read_text
-from engine.contract.run import Run, RunStatus, State
-from engine.contract.workspace import Workspace
+from engine.runs.event_search import last_events
+from engine.runs.run import Run, RunStatus, State
+from engine.runs.workspace import Workspace
 from slm_tui.formats import perplexity, shown_path
 
 _LONE_FILES = (".pt", ".pth", ".bin", ".safetensors")  # weights by themselves, for which the file's tokenizer is used
@@ -133,8 +133,8 @@ def parameters(experiment: Experiment, status: RunStatus | None = None) -> int:
     Until then it is the file's, which another one displaces where training starts from weights that bring theirs along.
     """
     prepared = status.data if status else None
-    entries = prepared.vocab_size if prepared else estimates.vocab_size(experiment.tokenizer)
-    return estimates.parameter_count(experiment.model, entries)
+    entries = prepared.vocab_size if prepared else shape.vocab_size(experiment.tokenizer)
+    return shape.parameter_count(experiment.model, entries)
 
 
 def experiment_facts(workspace: Workspace) -> list[ExperimentFacts]:
@@ -159,7 +159,7 @@ def file_facts(path: Path) -> ExperimentFacts:
         facts.description, facts.tags = experiment.description, list(experiment.tags)
         facts.parameters = parameters(experiment)
         facts.dataset, facts.tokenizer = dataset(experiment.data), tokenizer(experiment)
-        facts.tokens_per_step = estimates.tokens_per_step(experiment.model, experiment.train)
+        facts.tokens_per_step = shape.tokens_per_step(experiment.model, experiment.train)
         facts.max_steps = experiment.train.max_steps
     return facts
 
@@ -200,7 +200,7 @@ def tokenizer(experiment: Experiment) -> str:
         return f"that of {start.removeprefix(HUB_PREFIX).rstrip('/').rsplit('/', 1)[-1]}"
     if kind == "huggingface":
         return experiment.tokenizer.name or kind
-    return f"{kind} {estimates.vocab_size(experiment.tokenizer):,}"
+    return f"{kind} {shape.vocab_size(experiment.tokenizer):,}"
 
 
 def _tokenizer_of(run: Run, experiment: Experiment, status: RunStatus) -> str:

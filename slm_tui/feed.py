@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from engine.contract import events
-from engine.contract.event_search import last_of, samples_in
 from engine.contract.events import AnyEvent
-from engine.contract.run import Run, RunStatus, State
+from engine.runs.event_search import last_of, samples_in
+from engine.runs.run import Run, RunStatus, State
 from slm_tui.charts.series import RunSeries
 from slm_tui.progress import Progress
 

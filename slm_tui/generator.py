@@ -14,7 +14,7 @@ from typing import IO, cast
 import msgspec
 
 from engine.contract.generation import AnyReply, AnyRequest, CheckpointKind, decode_reply, encode
-from engine.contract.run import Run
+from engine.runs.run import Run
 from slm_tui.launcher import ENGINE, engine_environment
 
 _PATIENCE_SECONDS = 2.0  # for a process to end by itself once its stdin has ended

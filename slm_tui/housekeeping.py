@@ -10,8 +10,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from engine.contract.errors import UserError
-from engine.contract.run import Run
-from engine.contract.workspace import Workspace, valid_name
+from engine.runs.run import Run
+from engine.runs.workspace import Workspace, valid_name
 from slm_tui.catalog import LIVE
 from slm_tui.formats import explained, shown_path
 

@@ -20,8 +20,8 @@ from engine.contract.experiment import Experiment
 from engine.contract.files import replace_file
 from engine.contract.loading import ExperimentError, check_experiment, parse_experiment, read_text
 from engine.contract.overrides import apply_overrides
-from engine.contract.run import Run, State
-from engine.contract.workspace import MIRROR_VARIABLE, Workspace
+from engine.runs.run import Run, State
+from engine.runs.workspace import MIRROR_VARIABLE, Workspace
 from slm_tui.formats import shown_path
 
 ENGINE = (sys.executable, "-m", "engine")
@@ -54,13 +54,14 @@ def _overridden(
     Raises:
         UserError: the file is wrong, or an override is.
     """
+    weights = workspace.weights_bring_tokenizer if workspace else None
     if not overrides:
-        return text, parse_experiment(text, source, workspace)
+        return text, parse_experiment(text, source, weights)
     in_file, problems = check_experiment(text, source)
     if any(not problem.key for problem in problems):  # no TOML at all: there are no keys to override
         raise ExperimentError(problems)
     changed = apply_overrides(text, overrides)
-    experiment, problems = check_experiment(changed, source, workspace)
+    experiment, problems = check_experiment(changed, source, weights)
     if experiment:
         return changed, experiment
     if in_file:  # the file by itself is right

@@ -19,7 +19,7 @@ from slm_tui.formats import one_line
 if TYPE_CHECKING:
     from textual.app import App
 
-    from engine.contract.workspace import Workspace
+    from engine.runs.workspace import Workspace
 
 _TOLD = 3  # problems that the dashboard tells one by one
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.contract.errors import UserError, nearest
 from engine.contract.files import replace_file
-from engine.contract.run import Run
+from engine.runs.run import Run
 from slm_tui.charts.chart import Curve
 from slm_tui.charts.overlay import ChartOptions, Source, curves_of, notes_of, view_of
 from slm_tui.charts.palette import FADED, palette

@@ -9,9 +9,10 @@ from collections import deque
 from collections.abc import Iterable
 from statistics import median
 
-from engine.contract import event_search, events
+from engine.contract import events
 from engine.contract.events import AnyEvent, EventReader
-from engine.contract.run import Run, RunStatus
+from engine.runs import event_search
+from engine.runs.run import Run, RunStatus
 
 _RATES = 50  # steps whose rate counts: one step alone may be off by a tenth
 

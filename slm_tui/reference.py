@@ -15,8 +15,8 @@ import msgspec
 
 from engine.contract.experiment import Experiment
 from engine.contract.loading import load_experiment
-from engine.contract.run import Run, RunStatus
-from engine.contract.workspace import Workspace
+from engine.runs.run import Run, RunStatus
+from engine.runs.workspace import Workspace
 from slm_tui.compare import differences
 from slm_tui.facts import experiment_of, run_facts
 from slm_tui.formats import UNKNOWN, count, decimal, quantity

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine.contract.files import replace_file
-from engine.contract.workspace import Workspace
+from engine.runs.workspace import Workspace
 
 
 def shipped_experiments() -> list[Path]:

@@ -13,8 +13,8 @@ from textual.binding import Binding
 from textual.driver import Driver
 
 from engine.contract.generation import CheckpointKind
-from engine.contract.run import Run
-from engine.contract.run_notes import RunNotes
+from engine.runs.notes import RunNotes
+from engine.runs.run import Run
 from slm_tui.base_app import BaseApp
 from slm_tui.catalog import Catalog, ExperimentEntry, RunEntry
 from slm_tui.facts import ExperimentFacts, run_facts

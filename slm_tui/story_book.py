@@ -14,7 +14,7 @@ import tomlkit
 
 from engine.contract.experiment import Sampling
 from engine.contract.generation import CheckpointKind, Done, Text, Token
-from engine.contract.run import Run
+from engine.runs.run import Run
 
 _READ_BYTES = 4 << 20  # of a long file, from its end
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from engine.contract.loading import ExperimentError
-from engine.contract.run import Run
+from engine.runs.run import Run
 from slm_tui.console import STATE_STYLES
 from slm_tui.facts import RunFacts
 from slm_tui.formats import count, decimal, duration, printable, shown_path
@@ -106,7 +106,7 @@ def next_commands(run: Run, facts: RunFacts) -> list[str]:
 
 
 def _damaged(kind: str, facts: RunFacts) -> bool:
-    """Whether the run failed because of that checkpoint, as `engine.checkpoint` says it."""
+    """Whether the run failed because of that checkpoint, as `engine.checkpoints.read` says it."""
     return f"checkpoints/{kind} is damaged" in (facts.error or "")
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Literal
 
-from engine.contract.run import State
+from engine.runs.run import State
 from slm_tui.console import View
 from slm_tui.progress import Progress
 

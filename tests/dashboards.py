@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from textual.pilot import Pilot
 
-from engine.contract.workspace import Workspace
+from engine.runs.workspace import Workspace
 from slm_tui.app import SlmTui
 
 _PATIENCE_SECONDS = 20.0  # with other work on the same cores, an engine starts slowly

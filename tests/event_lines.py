@@ -28,7 +28,7 @@ from engine.contract.events import (
     Warning,
     encode,
 )
-from engine.contract.run import Run
+from engine.runs.run import Run
 
 ONE_OF_EACH: list[Event] = [
     Queued(1, "host", "cpu", 1, "/runs/tiny/1", 2),

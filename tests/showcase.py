@@ -26,9 +26,9 @@ from engine.contract.events import (
     System,
     Warning,
 )
-from engine.contract.run import Run, RunInfo
-from engine.contract.run_notes import RunNotes, write_notes
-from engine.contract.workspace import Workspace
+from engine.runs.notes import RunNotes, write_notes
+from engine.runs.run import Run, RunInfo
+from engine.runs.workspace import Workspace
 
 NOW = 1_800_000_000.0  # unix seconds: 15 January 2027, 08:00 UTC
 _MINUTE, _HOUR, _DAY = 60.0, 3_600.0, 86_400.0

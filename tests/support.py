@@ -13,7 +13,7 @@ from pathlib import Path
 from warm_engine import WarmEngine
 
 from engine.contract.events import AnyEvent, EventReader
-from engine.contract.run import Run
+from engine.runs.run import Run
 
 STAND_IN = Path(__file__).with_name("slm_tui") / "stand_in.py"
 
@@ -35,9 +35,9 @@ def start_fresh_engine(run: Run, *arguments: str) -> subprocess.Popen[bytes]:
 _HOLDER = """
 import sys
 from pathlib import Path
-from engine.contract.device_queue import wait_for_turn
-from engine.contract.devices import DeviceName
-from engine.contract.run import Run
+from engine.runs.device_queue import wait_for_turn
+from engine.runs.devices import DeviceName
+from engine.runs.run import Run
 wait_for_turn(DeviceName(sys.argv[2], sys.argv[2]), Run(Path(sys.argv[1])), print)
 print("taken", flush=True)
 sys.stdin.read()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from engine.data.translate import Translator, model_folder
+from engine.translation.marian import Translator, model_folder
 
 POSITIONS = 64  # the longest input, in tokens
 LINES = (

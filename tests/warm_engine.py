@@ -23,7 +23,9 @@ from typing import IO
 _context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
 # torch._dynamo is what the first step of any optimizer imports. Nothing here may read the user's directories as it is
 # imported, as huggingface_hub does: they are another test's.
-_context.set_forkserver_preload(["torch", "torch._dynamo", "engine.session", "engine.train", "engine.generate"])
+_context.set_forkserver_preload(
+    ["torch", "torch._dynamo", "engine.commands.train_run", "engine.training.loop", "engine.commands.generate"]
+)
 
 
 class WarmEngine:

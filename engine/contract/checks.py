@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 from engine.contract.errors import NotYet, UserError
 from engine.contract.experiment import HUB_PREFIX, Data, Experiment, Model, Tokenizer, Train
-
-if TYPE_CHECKING:
-    from engine.contract.workspace import Workspace
 
 GPT2_VOCAB_SIZE = 50_257
 
@@ -20,11 +15,14 @@ NO_TOKENIZER = (  # of weights that a training with a byte_bpe is to start from
 )
 
 Found = Iterator[tuple[str, str]]
+# Whether the weights that a train.init_from names come with their tokenizer. Raises NotYet where a run may still have
+# them, and UserError where there are none.
+BringsTokenizer = Callable[[str], bool]
 
 
-def contradictions(table: object, workspace: Workspace | None) -> Found:
-    """Each contradiction within a table of an experiment, or with the `workspace` that it is to run in: the key to
-    change, below that table, and why."""
+def contradictions(table: object, brings_tokenizer: BringsTokenizer | None) -> Found:
+    """Each contradiction within a table of an experiment, or with the weights that `brings_tokenizer` looks for: the
+    key to change, below that table, and why."""
     if isinstance(table, Data):
         yield from _data(table)
     elif isinstance(table, Tokenizer):
@@ -34,9 +32,9 @@ def contradictions(table: object, workspace: Workspace | None) -> Found:
     elif isinstance(table, Train):
         yield from _train(table)
         if table.init_from is not None:
-            yield from _init_from(table.init_from, workspace)
-    elif isinstance(table, Experiment) and table.train.init_from is not None and workspace is not None:
-        yield from _without_tokenizer(table.train.init_from, table.tokenizer, workspace)
+            yield from _init_from(table.init_from, brings_tokenizer)
+    elif isinstance(table, Experiment) and table.train.init_from is not None and brings_tokenizer is not None:
+        yield from _without_tokenizer(table.train.init_from, table.tokenizer, brings_tokenizer)
 
 
 def _data(data: Data) -> Found:
@@ -73,24 +71,22 @@ def _train(train: Train) -> Found:
         yield "warmup_steps", f"= {train.warmup_steps}: wants to be below max_steps = {train.max_steps}"
 
 
-def _init_from(init_from: str, workspace: Workspace | None) -> Found:
+def _init_from(init_from: str, brings_tokenizer: BringsTokenizer | None) -> Found:
     if not init_from.removeprefix(HUB_PREFIX).strip():
         yield "init_from", f'is empty: wants a run, "{HUB_PREFIX}ID" or the path of a file of weights'
-    elif workspace is not None:
+    elif brings_tokenizer is not None:
         try:
-            workspace.find_weights(init_from)
+            brings_tokenizer(init_from)
         except NotYet:  # an experiment that may run before this one
             pass
         except UserError as error:
             yield "init_from", f'= "{init_from}": {error}'
 
 
-def _without_tokenizer(init_from: str, tokenizer: Tokenizer, workspace: Workspace) -> Found:
-    from engine.contract.workspace import tokenizer_beside  # which imports this module
-
+def _without_tokenizer(init_from: str, tokenizer: Tokenizer, brings_tokenizer: BringsTokenizer) -> Found:
     try:
-        weights = workspace.find_weights(init_from)
+        brings = brings_tokenizer(init_from)
     except UserError:  # not there yet
         return
-    if isinstance(weights, Path) and tokenizer_beside(weights) is None and tokenizer.kind == "byte_bpe":
+    if not brings and tokenizer.kind == "byte_bpe":
         yield "train.init_from", f'= "{init_from}": {NO_TOKENIZER}'

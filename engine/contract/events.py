@@ -1,7 +1,7 @@
 """The events of `metrics.jsonl`: what a run says of itself, one JSON object a line, only ever appended.
 
 The engine writes with `EventWriter`. Readers follow a file with `EventReader`, or find a few events in a huge one
-with `engine.contract.event_search`. Readers skip events and fields that they do not know, so a newer engine's runs
+with `engine.runs.event_search`. Readers skip events and fields that they do not know, so a newer engine's runs
 stay readable.
 """
 

@@ -11,19 +11,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import msgspec
 import tomli
 from msgspec import inspect as types
 
-from engine.contract.checks import contradictions
+from engine.contract.checks import BringsTokenizer, contradictions
 from engine.contract.errors import UserError, nearest
 from engine.contract.experiment import Experiment
 from engine.contract.toml_lines import KeyPath, given_twice, key_lines
-
-if TYPE_CHECKING:
-    from engine.contract.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -71,26 +68,27 @@ def read_text(path: Path) -> str:
     raise ExperimentError([Problem(str(path), "", reason)])
 
 
-def parse_experiment(text: str, source: str, workspace: Workspace | None = None) -> Experiment:
-    """The experiment that `text` describes; `source` names it in messages, `workspace` is as for `check_experiment`."""
-    experiment, problems = check_experiment(text, source, workspace)
+def parse_experiment(text: str, source: str, brings_tokenizer: BringsTokenizer | None = None) -> Experiment:
+    """The experiment that `text` describes; `source` names it in messages, the rest is as for `check_experiment`."""
+    experiment, problems = check_experiment(text, source, brings_tokenizer)
     if experiment is None:
         raise ExperimentError(problems)
     return experiment
 
 
 def check_experiment(
-    text: str, source: str, workspace: Workspace | None = None
+    text: str, source: str, brings_tokenizer: BringsTokenizer | None = None
 ) -> tuple[Experiment | None, list[Problem]]:
     """The experiment, or None with every problem of the text, in the order of their lines.
 
-    With a `workspace`, in which a new run is to start: also whether that has what `train.init_from` names.
+    With `brings_tokenizer`, which looks for weights where a new run is to start: also whether there is what
+    `train.init_from` names.
     """
     try:
         document = tomli.loads(text)
     except tomli.TOMLDecodeError as error:
         return None, [_not_toml(error, source)]
-    conversion = _Conversion(workspace)
+    conversion = _Conversion(brings_tokenizer)
     experiment = conversion.table(Experiment, document, ())
     if conversion.problems:
         return None, _placed(conversion.problems, text, source)
@@ -121,8 +119,8 @@ def _placed(found: Sequence[tuple[KeyPath, str]], text: str, source: str) -> lis
 class _Conversion:
     """Converts key by key and goes on after a problem, so that all of them are reported together."""
 
-    def __init__(self, workspace: Workspace | None) -> None:
-        self.workspace = workspace
+    def __init__(self, brings_tokenizer: BringsTokenizer | None) -> None:
+        self.brings_tokenizer = brings_tokenizer
         self.problems: list[tuple[KeyPath, str]] = []
 
     def table(self, struct: type[msgspec.Struct], value: Any, path: KeyPath) -> Any:
@@ -141,7 +139,7 @@ class _Conversion:
         if len(self.problems) > before:
             return None
         table = struct(**known)
-        found = contradictions(table, self.workspace)
+        found = contradictions(table, self.brings_tokenizer)
         self.problems.extend(((*path, *key.split(".")), message) for key, message in found)
         return table
 

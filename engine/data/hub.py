@@ -14,8 +14,8 @@ from typing import Any, cast
 
 from engine.contract.errors import UserError
 from engine.contract.events import Emit, Prepare
-from engine.contract.workspace import HUB_ID, below
 from engine.data.locate import DISK_FULL, without_network
+from engine.runs.workspace import HUB_ID, below
 
 _RETRYING = ("datasets.utils.file_utils", "huggingface_hub.utils._http")  # whose logs tell of attempts
 _ATTEMPTS = 2  # of `datasets`, to go on with a broken stream; each takes half a minute, with those of the hub's library

@@ -21,9 +21,9 @@ from filelock import FileLock
 
 from engine.contract.errors import UserError
 from engine.contract.events import Emit
-from engine.contract.workspace import Workspace, below, neighbour
 from engine.data.progress import Progress
 from engine.data.readers import CHUNK, DataFile
+from engine.runs.workspace import Workspace, below, neighbour
 
 TIMEOUT = 30  # seconds without a byte
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)

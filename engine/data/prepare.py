@@ -14,19 +14,18 @@ data/.HASH.part/   what a preparation that was killed or interrupted has done; t
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 from filelock import FileLock, Timeout
@@ -36,18 +35,16 @@ from engine.contract.events import Emit, Warning
 from engine.contract.experiment import Experiment
 from engine.contract.experiment import Tokenizer as TokenizerTable
 from engine.contract.files import replaced_directory
-from engine.contract.workspace import Workspace
-from engine.data.locate import DISK_FULL
 from engine.data.locks import locked
-from engine.data.losses import loss_warnings
 from engine.data.progress import Progress
 from engine.data.sources import Source, Splits, open_source
 from engine.data.token_files import SplitManifest, remove_journal, write_tokens
-from engine.data.tokenizers import TRAINING_CHARACTERS, Tokenizer, gpt2, train_byte_bpe
-from engine.starting_point import starting_tokenizer, unused_table
-
-if TYPE_CHECKING:
-    from engine.data.corpus_translation import CorpusTranslation
+from engine.data.tokenizers.byte_pair import TRAINING_CHARACTERS, train_byte_bpe
+from engine.data.tokenizers.load import load_tokenizer, open_tokenizer
+from engine.data.tokenizers.round_trip import loss_warnings
+from engine.data.tokenizers.tokenizer import Tokenizer
+from engine.data.write_errors import write_errors_explained
+from engine.runs.workspace import Workspace
 
 _PART_KEPT_DAYS = 30
 _SAMPLE = 200  # stories that are looked at for what the tokenizer loses
@@ -83,7 +80,7 @@ class PreparedData:
         return self.directory / "val.bin"
 
     def tokenizer(self) -> Tokenizer:
-        return Tokenizer.load(self.directory / "tokenizer")
+        return load_tokenizer(self.directory / "tokenizer")
 
     @classmethod
     def load(cls, directory: Path) -> PreparedData:
@@ -109,8 +106,36 @@ def digest_of(directory: Path) -> str:
     return directory.name.rpartition("-")[2]
 
 
-def prepare(name: str, experiment: Experiment, workspace: Workspace, mirror: Path | None, emit: Emit) -> PreparedData:
+class Translation(Protocol):
+    """What turns a corpus into another language: `engine.translation.corpus`."""
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """What shapes the translated text."""
+        ...
+
+    def work(self, stories: Iterable[str], count: int, phase: str, emit: Emit) -> None:
+        """Translate all stories of a split."""
+        ...
+
+    def translated(self, stories: Iterable[str]) -> Iterator[str]:
+        """The stories' translations, in order."""
+        ...
+
+
+def prepare(
+    name: str,
+    experiment: Experiment,
+    workspace: Workspace,
+    mirror: Path | None,
+    emit: Emit,
+    tokenizer: Tokenizer | None = None,
+    translation: Translation | None = None,
+) -> PreparedData:
     """The data of the experiment `name`, from an earlier preparation if there is one alike, or else made now.
+
+    `tokenizer` is that of the weights which the training starts from, and takes the place of `[tokenizer]`;
+    `translation` is what the stories pass through.
 
     A second preparation of the same data waits for the first, and one that was killed is gone on with. Memory stays
     bounded whatever the corpus' size, but for some 20 bytes a row while the split is made.
@@ -118,7 +143,7 @@ def prepare(name: str, experiment: Experiment, workspace: Workspace, mirror: Pat
     Raises:
         UserError: the data cannot be found, read or written, or is too small.
     """
-    with _reserved(experiment, workspace, mirror, emit) as place:
+    with _reserved(experiment, workspace, mirror, emit, tokenizer, translation) as place:
         prepared = _find(workspace, place.digest)
         if prepared is None:
             _sweep(workspace)
@@ -129,18 +154,24 @@ def prepare(name: str, experiment: Experiment, workspace: Workspace, mirror: Pat
                     for item in place.part.iterdir():
                         item.rename(new / item.name)
             prepared = replace(PreparedData.load(directory), cached=False)
-    for message in (*unused_table(experiment, place.starting), *prepared.manifest.warnings):
+    for message in prepared.manifest.warnings:
         emit(Warning(message=message))
     return prepared
 
 
-def trained_tokenizer(experiment: Experiment, workspace: Workspace, mirror: Path | None, emit: Emit) -> Tokenizer:
+def trained_tokenizer(
+    experiment: Experiment,
+    workspace: Workspace,
+    mirror: Path | None,
+    emit: Emit,
+    translation: Translation | None = None,
+) -> Tokenizer:
     """The byte-level BPE of an experiment: of its prepared data, or trained now and kept for its preparation.
 
     Raises:
         UserError: as `prepare`.
     """
-    with _reserved(experiment, workspace, mirror, emit) as place:
+    with _reserved(experiment, workspace, mirror, emit, None, translation) as place:
         prepared = _find(workspace, place.digest)
         if prepared is not None:
             return prepared.tokenizer()
@@ -153,7 +184,7 @@ class _Place:
     """Where data is prepared, and of what."""
 
     source: Source
-    translation: CorpusTranslation | None
+    translation: Translation | None
     tokenizer: Callable[[], Tokenizer | None]  # None where it is trained on the source
     table: TokenizerTable
     starting: Tokenizer | None  # that of the weights which the training starts from: it takes the table's place
@@ -163,12 +194,17 @@ class _Place:
 
 
 @contextmanager
-def _reserved(experiment: Experiment, workspace: Workspace, mirror: Path | None, emit: Emit) -> Iterator[_Place]:
+def _reserved(
+    experiment: Experiment,
+    workspace: Workspace,
+    mirror: Path | None,
+    emit: Emit,
+    starting: Tokenizer | None,
+    translation: Translation | None,
+) -> Iterator[_Place]:
     """The place of the experiment's data, for this process alone."""
     with write_errors_explained(workspace):
-        source = open_source(experiment.data, workspace, mirror, emit)
-        translation = corpus_translation(experiment, workspace, mirror)
-        opened = starting = starting_tokenizer(experiment, workspace, mirror)
+        source, opened = open_source(experiment.data, workspace, mirror, emit), starting
         # only what has no fixed vocabulary: prepared data is found without the files of GPT-2's tokenizer
         if opened is None and experiment.tokenizer.kind == "huggingface":
             opened = open_tokenizer(experiment.tokenizer, workspace, mirror)
@@ -187,43 +223,11 @@ def _reserved(experiment: Experiment, workspace: Workspace, mirror: Path | None,
                 digest,
                 part,
             )
-            try:
-                yield place
-            finally:
-                if translation is not None:
-                    translation.close()
-
-
-def corpus_translation(experiment: Experiment, workspace: Workspace, mirror: Path | None) -> CorpusTranslation | None:
-    """How the experiment's stories are translated; None where they are not.
-
-    Raises:
-        UserError: there is no such model, or it is no Marian model.
-    """
-    if experiment.data.translate is None:
-        return None
-    from engine.data.corpus_translation import CorpusTranslation  # torch
-
-    return CorpusTranslation(experiment.data.translate, experiment.hardware.device, workspace, mirror)
-
-
-def open_tokenizer(table: TokenizerTable, workspace: Workspace, mirror: Path | None) -> Tokenizer | None:
-    """The tokenizer that `[tokenizer]` names; None where it is to be trained.
-
-    Raises:
-        UserError: it cannot be found or read.
-    """
-    if table.kind == "byte_bpe":
-        return None
-    if table.kind == "gpt2":
-        return gpt2(workspace.data / "downloads" / "tiktoken", mirror)
-    from engine.data.huggingface import open_tokenizer
-
-    return open_tokenizer(table, mirror, workspace.root)
+            yield place
 
 
 def _key(
-    source: Source, experiment: Experiment, translation: CorpusTranslation | None, opened: Tokenizer | None
+    source: Source, experiment: Experiment, translation: Translation | None, opened: Tokenizer | None
 ) -> dict[str, Any]:
     """Everything that shapes the tokens. What an older version had no key for is only there where it is used."""
     data, tokenizer = experiment.data, experiment.tokenizer
@@ -294,7 +298,7 @@ def _kept_tokenizer(place: _Place, splits: Splits | None, emit: Emit) -> Tokeniz
     saved = place.part / "tokenizer"
     if saved.is_dir():
         with suppress(UserError):  # damaged by hand
-            return Tokenizer.load(saved)
+            return load_tokenizer(saved)
     tokenizer = place.tokenizer() or _trained(place, splits or _splits(place, emit), emit)
     with replaced_directory(saved) as new:
         tokenizer.save(new)
@@ -347,20 +351,3 @@ def _warnings(place: _Place, tokenizer: Tokenizer, splits: Splits) -> list[str]:
     if tokenizer.kind == "huggingface":  # the others have a token for each byte
         warnings += loss_warnings(tokenizer, list(islice(splits.validation(), _SAMPLE)))
     return warnings
-
-
-@contextmanager
-def write_errors_explained(workspace: Workspace) -> Iterator[None]:
-    """A full disk and files that may not be written, in our words."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in DISK_FULL:
-            place = workspace.data if workspace.data.is_dir() else workspace.root
-            free = shutil.disk_usage(place).free / 2**20  # what was half-written is gone again
-            raise UserError(
-                f"the disk is full: the data does not fit into the {free:,.0f} MB free at {place}"
-            ) from None
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
-            raise UserError(f"{error.filename or workspace.data}: cannot be written: {error.strerror}") from None
-        raise

@@ -18,17 +18,18 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from engine.builtin_stories.stories import VERSIONS, stories
 from engine.contract.errors import UserError
 from engine.contract.events import Emit
 from engine.contract.experiment import Data
-from engine.contract.workspace import HUB_ID, Workspace
 from engine.data.hub import dataset_splits
 from engine.data.locate import locate
 from engine.data.progress import Progress
 from engine.data.readers import KINDS, DataFile, content_hash, missing_column, no_text, without_outer_blank_lines
 from engine.data.streaming import StreamedSplit, StreamedSplits
 from engine.data.tidying import tidier
-from engine.data.tokenizers import EOT
+from engine.data.tokenizers.tokenizer import EOT
+from engine.runs.workspace import HUB_ID, Workspace
 
 OnStories = Callable[[Iterator[str]], Iterator[str]]
 
@@ -171,22 +172,14 @@ class BuiltinRows:
         self._language, self._count = language, count
 
     def __iter__(self) -> Iterator[str]:
-        from engine.data.stories import stories
-
         return stories(self._language, self._count)
 
     def counts(self) -> Iterator[int]:
         yield self._count
 
     def fingerprint(self) -> str:
-        """Of the grammar's source, which stands for the stories that it tells."""
-        here = Path(__file__).parent
-        modules = [
-            here / "stories.py",
-            here / f"grammar_{self._language}.py",
-            *sorted((here / self._language).glob("*.py")),
-        ]
-        return _hash([self._language, self._count, *map(content_hash, modules)])
+        """Of the grammar's version, which stands for the stories that it tells."""
+        return _hash([self._language, self._count, *VERSIONS[self._language]])
 
 
 class FileRows:

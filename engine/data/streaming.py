@@ -27,11 +27,11 @@ from filelock import FileLock
 from engine.contract.events import Emit
 from engine.contract.experiment import Data
 from engine.contract.files import replace_file
-from engine.contract.workspace import Workspace
 from engine.data.hub import dataset_commit, dataset_errors_explained, dataset_splits, retries_told
 from engine.data.locks import locked
 from engine.data.progress import Progress
 from engine.data.readers import DataFile, missing_column, no_text
+from engine.runs.workspace import Workspace
 
 _PART_ROWS, _PART_CHARACTERS = 10_000, 20_000_000  # of a file, at most; an interruption loses less than one
 

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.contract.files import replace_file
-from engine.data.tokenizers import Tokenizer
+from engine.data.tokenizers.tokenizer import Tokenizer
 
 BLOCK = 500_000  # characters that one thread tokenizes at a time
 JOURNAL_INTERVAL = 5.0  # seconds of work that a kill may cost

@@ -17,7 +17,7 @@ from engine.contract.errors import UserError
 from engine.contract.experiment import Model
 from engine.interop.foreign import Foreign
 from engine.interop.huggingface import CONV1D
-from engine.model import GPT
+from engine.model.gpt import GPT
 
 _BEFORE_NAMES = re.compile(r"^(module\.|model\.|transformer\.)+")
 _MASK = re.compile(r"h\.\d+\.attn\.(bias|masked_bias|mask|tril)")

@@ -25,8 +25,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from engine.contract.errors import UserError
-from engine.contract.workspace import tokenizer_beside
 from engine.interop.huggingface import LAYER_NORM_EPSILON, OUR_KEY
+from engine.runs.workspace import tokenizer_beside
 
 _STATE_DICTS = ("model", "model_state_dict", "state_dict")  # where a checkpoint has its weights
 _MODEL_KEYS = ("n_head", "dropout", "bias")  # of nanoGPT's model_args; shapes tell the others

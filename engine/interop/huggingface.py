@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.checkpoint import CheckpointInfo, save_weights
+from engine.checkpoints.write import CheckpointInfo, save_weights
 from engine.contract.experiment import Sampling
-from engine.data.tokenizers import Tokenizer
+from engine.data.tokenizers.tokenizer import Tokenizer
 from engine.interop.vocabulary import end_of_text, tokenizer_json
-from engine.model import GPT
+from engine.model.gpt import GPT
 
 CONV1D = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
 WITHOUT_BIAS = ("wte.weight", "wpe.weight", "lm_head.weight")  # in every GPT-2

@@ -25,7 +25,7 @@ import msgspec
 
 from engine.contract.errors import UserError
 from engine.contract.events import Eval, EventReader, Resumed, Sample, Step, System
-from engine.contract.run import Run
+from engine.runs.run import Run
 
 Point = Step | Eval | System | Sample
 _GROUPS = {Step: "train", Eval: "eval", System: "system"}  # TensorBoard's, before the slash

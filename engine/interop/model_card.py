@@ -9,16 +9,16 @@ from typing import Any
 
 import msgspec
 
-from engine.checkpoint import CheckpointInfo
-from engine.contract.estimates import parameter_count, tokens_per_step
-from engine.contract.event_search import samples_in
+from engine.checkpoints.write import CheckpointInfo
 from engine.contract.events import Eval, Prepared
 from engine.contract.experiment import Data, Experiment, Translate
-from engine.contract.run import Run
-from engine.data.tokenizers import Tokenizer
+from engine.contract.shape import parameter_count, tokens_per_step
+from engine.data.tokenizers.tokenizer import Tokenizer
+from engine.generation.writer import story
 from engine.interop.vocabulary import end_of_text
-from engine.model import GPT
-from engine.writing import story
+from engine.model.gpt import GPT
+from engine.runs.event_search import samples_in
+from engine.runs.run import Run
 
 _CARD = """---
 library_name: transformers

@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from engine.checkpoint import CheckpointInfo, save_pickled
+from engine.checkpoints.write import CheckpointInfo, save_pickled
 from engine.contract.errors import UserError
-from engine.data.tokenizers import Tokenizer
-from engine.model import GPT
+from engine.data.tokenizers.tokenizer import Tokenizer
+from engine.model.gpt import GPT
 
 
 def checkpoint_of(model: GPT, info: CheckpointInfo) -> dict[str, Any]:

@@ -9,8 +9,9 @@ import itertools
 from collections.abc import Mapping
 
 from engine.contract.errors import UserError
-from engine.data.huggingface import HuggingFaceTokenizer
-from engine.data.tokenizers import BYTE_LEVEL_PATTERN, EOT, BytePairTokenizer, Tokenizer, byte_of_letter
+from engine.data.tokenizers.byte_pair import BYTE_LEVEL_PATTERN, BytePairTokenizer, byte_of_letter
+from engine.data.tokenizers.pretrained import HuggingFaceTokenizer
+from engine.data.tokenizers.tokenizer import EOT, Tokenizer
 
 _LETTERS = {byte: letter for letter, byte in byte_of_letter().items()}
 

@@ -5,8 +5,3 @@ blocks   attention and MLP
 cache    keys and values of the positions that were computed already
 loss     cross-entropy of the head, in chunks, so that logits are never held whole
 """
-
-from engine.model.cache import KeyValueCache
-from engine.model.gpt import GPT, compiled_loss
-
-__all__ = ["GPT", "KeyValueCache", "compiled_loss"]

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from engine.contract.estimates import CPU_CHUNK_LOGITS
+from engine.contract.shape import CPU_CHUNK_LOGITS
 
 # Logits of a chunk. On a GPU 2,048 tokens of 50,257 entries: a third of a millisecond of products, which hides the ten
 # launches of a chunk.

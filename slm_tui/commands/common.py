@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from engine.contract.errors import UserError
-from engine.contract.workspace import Workspace
+from engine.runs.workspace import Workspace
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from engine.contract.errors import UserError
-from engine.contract.run import Run
-from engine.contract.workspace import Workspace
+from engine.runs.run import Run
+from engine.runs.workspace import Workspace
 from slm_tui.commands.common import RUNS, Json, console, print_json, workspace_of
 from slm_tui.commands.which_run import run_with_steps
 

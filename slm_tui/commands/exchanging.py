@@ -112,7 +112,7 @@ def import_(
     of heads, is taken from the file, the experiment, or --set model.n_head=N. No code in a file is ever run.
     """
     from engine.contract.events import Imported
-    from engine.contract.run import Run
+    from engine.runs.run import Run
     from slm_tui.engine_calls import answer_of
 
     workspace = workspace_of(context)

@@ -10,7 +10,7 @@ import typer
 
 from engine.contract.errors import UserError
 from engine.contract.loading import ExperimentError, Problem, check_experiment, read_text
-from engine.contract.workspace import Workspace
+from engine.runs.workspace import Workspace
 from slm_tui.commands.common import ExperimentName, Json, complete_experiment, console, print_json, say, workspace_of
 from slm_tui.formats import shown_path
 from slm_tui.shipped import copy_experiments
@@ -77,9 +77,9 @@ def _tell(problems: Mapping[str, Sequence[Problem]]) -> None:
 
 def _problems(path: Path) -> list[Problem]:
     folder = path.resolve().parent
-    workspace = Workspace(folder.parent) if folder.name == "experiments" else None
+    weights = Workspace(folder.parent).weights_bring_tokenizer if folder.name == "experiments" else None
     try:
-        return check_experiment(read_text(path), shown_path(path), workspace)[1]
+        return check_experiment(read_text(path), shown_path(path), weights)[1]
     except ExperimentError as error:
         return list(error.problems)
 

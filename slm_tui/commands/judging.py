@@ -14,7 +14,7 @@ import msgspec
 
 from engine.contract.errors import UserError
 from engine.contract.generation import Generate
-from engine.contract.run import Run
+from engine.runs.run import Run
 from slm_tui.commands.telling import Story, told
 from slm_tui.commands.which_run import device_of
 from slm_tui.engine_calls import stories

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from engine.contract.workspace import Workspace, valid_name
+from engine.runs.workspace import Workspace, valid_name
 from slm_tui.commands.common import (
     ExperimentOrRun,
     Json,

@@ -13,8 +13,8 @@ from typing import Annotated
 import typer
 
 from engine.contract.errors import UserError
-from engine.contract.run import RESUMABLE, Run, State
-from engine.contract.workspace import Workspace
+from engine.runs.run import RESUMABLE, Run, State
+from engine.runs.workspace import Workspace
 from slm_tui import launcher
 from slm_tui.commands.common import (
     Device,

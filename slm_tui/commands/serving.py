@@ -11,7 +11,7 @@ from engine.contract.errors import UserError
 from slm_tui.commands.common import Checkpoint, complete_run, say, workspace_of
 
 if TYPE_CHECKING:
-    from engine.contract.workspace import Workspace
+    from engine.runs.workspace import Workspace
     from slm_tui.web.server import Page
 
 Stories = Annotated[

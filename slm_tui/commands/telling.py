@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from engine.contract.generation import AnyReply, Begun, Done, Generate, Loaded, Text
-from engine.contract.run import Run
+from engine.runs.run import Run
 from slm_tui.commands.common import say
 from slm_tui.formats import count, printable
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from engine.contract.errors import UserError
-from engine.contract.run import Run, State
-from engine.contract.workspace import Workspace
+from engine.runs.run import Run, State
+from engine.runs.workspace import Workspace
 from slm_tui.commands.common import say
 from slm_tui.facts import run_facts
 

@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from engine.contract.files import replace_file
-from engine.contract.run import Run
+from engine.runs.run import Run
 from slm_tui.charts.overlay import ChartOptions, Source
 from slm_tui.charts.palette import palette
 from slm_tui.charts.series import METRICS

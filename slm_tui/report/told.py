@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from engine.contract.errors import UserError
-from engine.contract.event_search import glance, samples_in
 from engine.contract.events import Resumed, Sample
 from engine.contract.experiment import Experiment
-from engine.contract.run import Run, RunInfo, RunStatus
-from engine.contract.run_notes import RunNotes, read_notes
+from engine.runs.event_search import glance, samples_in
+from engine.runs.notes import RunNotes, read_notes
+from engine.runs.run import Run, RunInfo, RunStatus
 from slm_tui.charts.palette import letter
 from slm_tui.charts.series import RunSeries
 from slm_tui.details import Details, details_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.contract.errors import UserError
-from engine.contract.run import Run
+from engine.runs.run import Run
 from slm_tui.catalog import Catalog, RunEntry
 from slm_tui.formats import explained
 from slm_tui.screens.sized import Sized

@@ -12,7 +12,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.timer import Timer
 from textual.widgets import Static
 
-from engine.contract.run import Run
+from engine.runs.run import Run
 from slm_tui.catalog import Catalog, RunEntry
 from slm_tui.charts.overlay import ChartOptions, Source
 from slm_tui.charts.palette import letter

@@ -18,7 +18,7 @@ from textual.widgets.option_list import Option
 from textual.worker import get_current_worker
 
 from engine.contract.errors import UserError
-from engine.contract.workspace import Workspace
+from engine.runs.workspace import Workspace
 from slm_tui.drafts import Assessment, Draft, PreparedRuns, assess
 from slm_tui.formats import one_line, shown_path
 from slm_tui.keys import bindings

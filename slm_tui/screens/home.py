@@ -12,7 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Button, Input, Static
 
-from engine.contract.run import Run
+from engine.runs.run import Run
 from slm_tui.catalog import Catalog, ExperimentEntry, RunEntry
 from slm_tui.facts import ExperimentFacts
 from slm_tui.formats import counted, home_path, one_line, sparkline

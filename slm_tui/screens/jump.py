@@ -11,7 +11,7 @@ from textual.fuzzy import Matcher
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
-from engine.contract.run import Run
+from engine.runs.run import Run
 from slm_tui.catalog import Catalog
 from slm_tui.themes import state_style
 from slm_tui.widgets.dialogs import Dialog

@@ -8,8 +8,8 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Input, Label, TextArea
 
-from engine.contract.run import Run
-from engine.contract.run_notes import RunNotes
+from engine.runs.notes import RunNotes
+from engine.runs.run import Run
 from slm_tui.widgets.dialogs import Dialog
 
 

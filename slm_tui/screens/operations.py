@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from textual import work
 
 from engine.contract.errors import UserError
-from engine.contract.run import RESUMABLE, Run
-from engine.contract.run_notes import read_notes, write_notes
-from engine.contract.workspace import valid_name
+from engine.runs.notes import read_notes, write_notes
+from engine.runs.run import RESUMABLE, Run
+from engine.runs.workspace import valid_name
 from slm_tui import launcher
 from slm_tui.catalog import LIVE, RunEntry
 from slm_tui.housekeeping import delete_experiment, delete_run, idle, rename_experiment

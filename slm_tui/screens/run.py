@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.widget import Widget
 from textual.widgets import Static, TabbedContent, TabPane
 
-from engine.contract.run import Run
+from engine.runs.run import Run
 from slm_tui.catalog import Catalog, RunEntry
 from slm_tui.charts.overlay import Source
 from slm_tui.charts.series import RunSeries

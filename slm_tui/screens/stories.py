@@ -17,7 +17,7 @@ from engine.contract.errors import UserError
 from engine.contract.experiment import Sampling
 from engine.contract.files import replace_file
 from engine.contract.generation import CheckpointKind
-from engine.contract.run import Run
+from engine.runs.run import Run
 from slm_tui.catalog import Catalog
 from slm_tui.formats import count, counted, explained, shown_path
 from slm_tui.keys import bindings

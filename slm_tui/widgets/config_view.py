@@ -14,8 +14,8 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from engine.contract.loading import ExperimentError, load_experiment, read_text
-from engine.contract.run import Run
-from engine.contract.workspace import Workspace
+from engine.runs.run import Run
+from engine.runs.workspace import Workspace
 from slm_tui.compare import differences, shown_value
 from slm_tui.formats import printable
 from slm_tui.themes import state_style

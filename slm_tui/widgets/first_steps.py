@@ -11,7 +11,7 @@ from textual.containers import Center, Vertical
 from textual.message import Message
 from textual.widgets import Button, Static
 
-from engine.contract.workspace import Workspace
+from engine.runs.workspace import Workspace
 from slm_tui.formats import home_path, shown_path
 from slm_tui.shipped import copy_experiments, shipped_experiments
 

@@ -13,7 +13,7 @@ from textual.widget import Widget
 
 from engine.contract.errors import UserError
 from engine.contract.events import AnyEvent
-from engine.contract.run import Run, State
+from engine.runs.run import Run, State
 from slm_tui.feed import Feed, is_long, open_feed
 
 _LIVE_SECONDS, _ENDED_SECONDS, _RETRY_SECONDS = 0.25, 1.0, 2.0  # between looks at a run

@@ -10,7 +10,7 @@ from textual.containers import Vertical
 from textual.timer import Timer
 from textual.widgets import Static
 
-from engine.contract.run import Run
+from engine.runs.run import Run
 from slm_tui.catalog import ExperimentEntry, RunEntry
 from slm_tui.formats import count, quantity
 

@@ -7,7 +7,7 @@ import time
 from rich.text import Text
 from textual.widgets import Static
 
-from engine.contract.run import State
+from engine.runs.run import State
 from slm_tui.catalog import LIVE
 from slm_tui.console import queue_line
 from slm_tui.facts import parameters

@@ -14,7 +14,7 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Static
 
-from engine.contract.run import Run, State
+from engine.runs.run import Run, State
 from slm_tui.catalog import LIVE
 from slm_tui.charts.overlay import Source
 from slm_tui.feed import Feed

@@ -30,7 +30,7 @@ from engine.contract.generation import (
     Text,
     Unloaded,
 )
-from engine.contract.run import Run
+from engine.runs.run import Run
 from slm_tui.formats import count, counted, decimal, duration, excerpt, explained, one_line, percent, printable
 from slm_tui.generator import Generator, Gone
 from slm_tui.story_book import KeptStory, Piece, Story, keep, settings_of

@@ -13,7 +13,7 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from engine.contract.events import System
-from engine.contract.run import Run, RunStatus
+from engine.runs.run import Run, RunStatus
 from slm_tui.formats import UNKNOWN, age, count, excerpt, home_path, one_line, percent, size
 
 _WARNINGS = 20  # the newest

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from terminals import PROGRAM, Terminal
 
-from engine.contract.workspace import Workspace
+from engine.runs.workspace import Workspace
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ import pytest
 from support import wait_for
 from terminals import PROGRAM, Terminal
 
-from engine.contract.run import Run
-from engine.contract.workspace import Workspace
+from engine.runs.run import Run
+from engine.runs.workspace import Workspace
 from slm_tui.story_book import kept_stories
 
 BRAILLE = {chr(code) for code in range(0x2801, 0x2900)}

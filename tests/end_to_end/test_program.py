@@ -11,8 +11,8 @@ from collections.abc import Callable
 from support import wait_for
 from terminals import Terminal
 
-from engine.contract.run import Run
-from engine.contract.workspace import Workspace
+from engine.runs.run import Run
+from engine.runs.workspace import Workspace
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 ENDLESS = ("--set", "train.max_steps=1000000", "--set", "train.checkpoint_interval=1000000")

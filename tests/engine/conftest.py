@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from support import engine
+from tiny_marian import save_tiny_marian
 
 from engine.contract.overrides import apply_overrides
-from engine.contract.run import Run
-from engine.contract.workspace import Workspace
+from engine.runs.run import Run
+from engine.runs.workspace import Workspace
 
 
 @pytest.fixture
@@ -42,3 +43,9 @@ def trained(trained_once: Run, tmp_path: Path) -> Run:
     copy = Run(tmp_path / "runs" / trained_once.name / trained_once.id)
     shutil.copytree(trained_once.path, copy.path)
     return copy
+
+
+@pytest.fixture(scope="session")
+def marian(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Marian model that all tests of translation share."""
+    return save_tiny_marian(tmp_path_factory.mktemp("models") / "tiny")

@@ -15,8 +15,8 @@ from support import engine
 
 from engine.contract.events import Event, EventWriter
 from engine.contract.overrides import apply_overrides
-from engine.contract.run import Run
-from engine.contract.workspace import Workspace
+from engine.runs.run import Run
+from engine.runs.workspace import Workspace
 
 BRIEFLY = ("train.max_steps=20", "train.warmup_steps=2", "sampling.max_new_tokens=12", 'sampling.prompts=["Once"]')
 Program = Callable[..., "subprocess.CompletedProcess[str]"]

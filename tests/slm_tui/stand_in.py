@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from engine.contract.events import EventWriter, Queued, RunEnded, RunStarted
-from engine.contract.run import Run
+from engine.runs.run import Run
 
 
 def main() -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from engine.contract.events import Eval, Event, EventWriter, Resumed, RunEnded, RunStarted, Step
-from engine.contract.run import Run
-from engine.contract.workspace import Workspace
+from engine.runs.run import Run
+from engine.runs.workspace import Workspace
 from slm_tui import catalog as catalog_module
 from slm_tui.catalog import CatalogReader
 

@@ -11,8 +11,8 @@ import pytest
 
 from engine.contract.events import Eval, Prepared, RunEnded, RunStarted, Step
 from engine.contract.overrides import apply_overrides
-from engine.contract.run import Run
-from engine.contract.workspace import Workspace
+from engine.runs.run import Run
+from engine.runs.workspace import Workspace
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 

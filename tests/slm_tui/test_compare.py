@@ -13,7 +13,7 @@ import tomli
 from engine.contract.events import Eval, Event, Prepared, RunEnded, RunStarted, Step
 from engine.contract.experiment import Experiment
 from engine.contract.overrides import apply_overrides
-from engine.contract.run import Run
+from engine.runs.run import Run
 from slm_tui.compare import Comparison, compare, csv_rows, difference_columns, differences, result_columns, short_names
 
 Made = Callable[..., Run]

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from engine.contract.events import Eval, EventWriter, Prepare, Prepared, Queued, RunStarted, Sample, Step, Warning
-from engine.contract.run import Run
+from engine.runs.run import Run
 from slm_tui.console import PlainView, panel, preparation_shown, view_on
 from slm_tui.progress import Progress
 

@@ -13,8 +13,8 @@ from engine.contract.errors import UserError
 from engine.contract.events import Event, Prepared
 from engine.contract.loading import check_experiment
 from engine.contract.overrides import apply_overrides
-from engine.contract.run import Run
-from engine.contract.workspace import Workspace
+from engine.runs.run import Run
+from engine.runs.workspace import Workspace
 from slm_tui.details import same_data
 from slm_tui.drafts import Draft, Finding, PreparedRuns, assess, new_experiment, run_external_editor
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.contract.events import Eval, Event, EventWriter, Resumed, RunEnded, RunStarted, Sample, Step, System
-from engine.contract.run import Run
+from engine.runs.run import Run
 from slm_tui.feed import open_feed
 
 

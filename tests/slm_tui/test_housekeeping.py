@@ -11,8 +11,8 @@ from support import stand_in
 
 from engine.contract.errors import UserError
 from engine.contract.events import RunEnded, RunStarted
-from engine.contract.run import Run, RunInfo
-from engine.contract.workspace import Workspace
+from engine.runs.run import Run, RunInfo
+from engine.runs.workspace import Workspace
 from slm_tui.housekeeping import delete_experiment, delete_run, rename_experiment
 
 FINISHED = (RunStarted(pid=1, host="here"), RunEnded(reason="finished"))

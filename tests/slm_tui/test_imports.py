@@ -8,9 +8,19 @@ import sys
 
 import pytest
 
-from engine.contract.workspace import Workspace
+from engine.runs.workspace import Workspace
 
-HEAVY = ("torch", "transformers", "datasets", "textual", "numpy", "tokenizers", "tiktoken", "aiohttp", "engine.train")
+HEAVY = (
+    "torch",
+    "transformers",
+    "datasets",
+    "textual",
+    "numpy",
+    "tokenizers",
+    "tiktoken",
+    "aiohttp",
+    "engine.training.loop",
+)
 PROBE = """
 import json, sys
 from slm_tui.__main__ import main

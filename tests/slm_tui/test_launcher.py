@@ -13,8 +13,8 @@ from support import stand_in
 
 from engine.contract.errors import UserError
 from engine.contract.events import RunEnded, RunStarted
-from engine.contract.run import Run
-from engine.contract.workspace import Workspace
+from engine.runs.run import Run
+from engine.runs.workspace import Workspace
 from slm_tui import launcher
 
 

@@ -9,7 +9,7 @@ import pexpect
 import pytest
 from textual.app import App
 
-from engine.contract.workspace import Workspace
+from engine.runs.workspace import Workspace
 from slm_tui.outside_editor import edit_externally
 
 
@@ -30,7 +30,7 @@ OUTSIDE = """
 import sys
 from pathlib import Path
 from textual.app import App
-from engine.contract.workspace import Workspace
+from engine.runs.workspace import Workspace
 from slm_tui.outside_editor import edit_externally
 
 class Outside(App[None]):

@@ -12,7 +12,7 @@ import pytest
 
 from engine.contract.errors import UserError
 from engine.contract.events import Eval, Event, Resumed, Step
-from engine.contract.run import Run
+from engine.runs.run import Run
 from slm_tui.charts.overlay import ChartOptions, Source
 from slm_tui.charts.palette import DARK, LIGHT
 from slm_tui.plots import SUFFIXES, checked_output, drawn, matplotlib_at_hand, metrics_named, save, sources_of

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from engine.contract.events import Eval, EventWriter, Prepared, Resumed, RunEnded, RunStarted, Step
-from engine.contract.run import Run
+from engine.runs.run import Run
 from slm_tui.progress import Progress
 
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from engine.contract.events import Eval, Event, Prepared, RunEnded, RunStarted, Step, encode
-from engine.contract.run import Run
-from engine.contract.workspace import Workspace
+from engine.runs.run import Run
+from engine.runs.workspace import Workspace
 from slm_tui.facts import file_facts
 from slm_tui.reference import REFERENCES, reference_columns, reference_notes, reference_rows, reference_table
 from slm_tui.shipped import shipped_experiments

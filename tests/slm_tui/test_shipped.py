@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.contract.workspace import Workspace
+from engine.runs.workspace import Workspace
 from slm_tui.shipped import copy_experiments, shipped_experiments
 
 

@@ -20,8 +20,8 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Input, TextArea
 
 from engine.contract.generation import AnyReply, Begun, Done, Loaded, Text, Token
-from engine.contract.run import Run
-from engine.contract.workspace import Workspace
+from engine.runs.run import Run
+from engine.runs.workspace import Workspace
 from slm_tui.app import SlmTui
 from slm_tui.generator import Generator
 from slm_tui.screens.compare import CompareScreen

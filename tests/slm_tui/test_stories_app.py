@@ -13,8 +13,8 @@ from event_lines import tell_better
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from engine.contract.run import Run
-from engine.contract.workspace import Workspace
+from engine.runs.run import Run
+from engine.runs.workspace import Workspace
 from slm_tui.keys import KEYS
 from slm_tui.screens.help import HelpScreen, keys_of
 from slm_tui.screens.stories import StoriesScreen

@@ -9,7 +9,7 @@ import tomli
 
 from engine.contract.experiment import Sampling
 from engine.contract.generation import Text, Token
-from engine.contract.run import Run
+from engine.runs.run import Run
 from slm_tui.story_book import KeptStory, Piece, Story, as_file, keep, kept_stories, settings_of, stories_file
 
 

@@ -9,7 +9,7 @@ import pytest
 from support import engine
 
 from engine.contract.events import EndReason, RunEnded, RunStarted
-from engine.contract.run import Run
+from engine.runs.run import Run
 from slm_tui.facts import run_facts
 from slm_tui.summary import next_commands
 

@@ -1,4 +1,4 @@
-"""What agreeing costs: the contract loads nothing heavy."""
+"""What agreeing costs: the contract, and what tells of runs, load nothing heavy."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ import sys
 import pytest
 
 import engine.contract
+import engine.runs
 
 HEAVY = ("torch", "numpy", "textual", "rich", "typer", "datasets", "tokenizers", "tiktoken", "transformers", "pyarrow")
-MODULES = sorted(module.name for module in pkgutil.iter_modules(engine.contract.__path__, "engine.contract."))
+MODULES = sorted(
+    module.name
+    for package in (engine.contract, engine.runs)
+    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
+)
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -35,7 +40,8 @@ def test_importing_it_loads_nothing_heavy(statement: str) -> None:
 def test_using_it_loads_nothing_heavy_either() -> None:
     loaded = loaded_by(
         "from pathlib import Path\n"
-        "from engine.contract import experiment, loading, overrides, workspace\n"
+        "from engine.contract import experiment, loading, overrides\n"
+        "from engine.runs import workspace\n"
         "experiment.json_schema(); overrides.apply_overrides('', ['train.max_steps=1'])\n"
         "loading.check_experiment('', 'x'); workspace.Workspace(Path('.')).list_runs()\n"
     )

@@ -15,7 +15,7 @@ from msgspec import inspect as types
 from engine.contract.experiment import Experiment
 from engine.contract.loading import ExperimentError, Problem, check_experiment, load_experiment, parse_experiment
 from engine.contract.overrides import apply_overrides
-from engine.contract.workspace import Workspace
+from engine.runs.workspace import Workspace
 
 FULL = """
 description = "everything set"
@@ -268,13 +268,13 @@ def test_weights_without_a_tokenizer_want_one_that_is_not_trained_on_other_texts
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "config.json").touch()
     text = tiny.replace("[train]", f'[train]\ninit_from = "{name}"')
-    (problem,) = check_experiment(text, "x.toml", Workspace(tmp_path))[1]
+    (problem,) = check_experiment(text, "x.toml", Workspace(tmp_path).weights_bring_tokenizer)[1]
     assert str(problem).startswith(f'x.toml:16: train.init_from = "{name}": comes without a tokenizer, and one that')
     with_gpt2 = apply_overrides(text, ['tokenizer={kind="gpt2"}'])
-    assert check_experiment(with_gpt2, "x.toml", Workspace(tmp_path))[1] == []
+    assert check_experiment(with_gpt2, "x.toml", Workspace(tmp_path).weights_bring_tokenizer)[1] == []
     (tmp_path / "folder" / "tokenizer.json").touch()
     brings_one = text.replace(f'"{name}"', '"folder"')
-    assert check_experiment(brings_one, "x.toml", Workspace(tmp_path))[1] == []
+    assert check_experiment(brings_one, "x.toml", Workspace(tmp_path).weights_bring_tokenizer)[1] == []
 
 
 def test_what_init_from_names_is_looked_for_where_a_new_run_is_to_start(tiny: str, tmp_path: Path) -> None:
@@ -284,7 +284,7 @@ def test_what_init_from_names_is_looked_for_where_a_new_run_is_to_start(tiny: st
 
     def problems(init_from: str, where: Workspace | None) -> list[str]:
         text = tiny.replace("[train]", f'[train]\ninit_from = "{init_from}"')
-        return list(map(str, check_experiment(text, "x.toml", where)[1]))
+        return list(map(str, check_experiment(text, "x.toml", where and where.weights_bring_tokenizer)[1]))
 
     (problem,) = problems("frist", workspace)
     assert problem.startswith('x.toml:16: train.init_from = "frist": is no file, and as a run: ')

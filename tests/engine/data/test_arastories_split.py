@@ -10,9 +10,9 @@ import pytest
 
 from engine.contract.events import Event
 from engine.contract.experiment import Data, Experiment, Model, Tokenizer, Train
-from engine.contract.workspace import Workspace
 from engine.data.prepare import prepare
 from engine.data.sources import open_source
+from engine.runs.workspace import Workspace
 
 FOLDER = "raw.githubusercontent.com/UBC-NLP/arastories/main/data"
 NAMES = [f"Formatted-{dialect}-prompts-stories-for-fine-tuning.csv" for dialect in ("Egyptian", "MSA", "Moroccan")]

@@ -12,8 +12,8 @@ import pytest
 
 from engine.contract.errors import UserError
 from engine.contract.events import Event, Prepare
-from engine.contract.workspace import Workspace
 from engine.data.locate import locate
+from engine.runs.workspace import Workspace
 
 
 @pytest.fixture

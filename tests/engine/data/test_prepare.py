@@ -18,10 +18,11 @@ from filelock import FileLock
 from engine.contract.errors import UserError
 from engine.contract.events import Event, Prepare, Warning
 from engine.contract.experiment import Data, Experiment, Model, Tokenizer, Train
-from engine.contract.workspace import Workspace
 from engine.data import prepare as module
-from engine.data import token_files, tokenizers
+from engine.data import token_files
 from engine.data.prepare import PreparedData, prepare
+from engine.data.tokenizers import byte_pair
+from engine.runs.workspace import Workspace
 
 STORIES = [
     f"{name} saw {count} {thing}s." for name in ("Lily", "Tom") for count in range(9) for thing in ("cat", "dog")
@@ -153,7 +154,7 @@ def test_validation_stories_do_not_shape_the_tokenizer(workspace: Workspace) -> 
 def test_a_large_corpus_trains_its_tokenizer_on_all_its_parts(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for place in (module, tokenizers):
+    for place in (module, byte_pair):
         monkeypatch.setattr(place, "TRAINING_CHARACTERS", 2_000)
     write(workspace.root / "a.txt", [f"{n} {'early' if n < 500 else 'xylophone'}" for n in range(1000)])
     tokenizer = prepared(workspace, experiment(vocab_size=400)).tokenizer()
@@ -235,7 +236,7 @@ import resource, sys
 from pathlib import Path
 from engine.contract.errors import UserError
 from engine.contract.experiment import Data, Experiment, Model, Tokenizer, Train
-from engine.contract.workspace import Workspace
+from engine.runs.workspace import Workspace
 from engine.data import progress, token_files
 from engine.data.prepare import prepare
 
@@ -307,13 +308,13 @@ def test_a_killed_preparation_is_gone_on_with_where_it_was(
     assert 10 < written["stories"] < 25
 
     tokenized: list[int] = []
-    encode = tokenizers.BytePairTokenizer.encode_stories
+    encode = byte_pair.BytePairTokenizer.encode_stories
 
-    def counting(self: tokenizers.BytePairTokenizer, stories: list[str]) -> object:
+    def counting(self: byte_pair.BytePairTokenizer, stories: list[str]) -> object:
         tokenized.append(len(stories))
         return encode(self, stories)
 
-    monkeypatch.setattr(tokenizers.BytePairTokenizer, "encode_stories", counting)
+    monkeypatch.setattr(byte_pair.BytePairTokenizer, "encode_stories", counting)
     monkeypatch.setattr(module, "train_byte_bpe", None)  # it has been trained
     data = prepared(workspace)
     assert sum(tokenized) == len(STORIES) - written["stories"]

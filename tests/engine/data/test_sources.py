@@ -17,8 +17,8 @@ from pyarrow import parquet
 from engine.contract.errors import UserError
 from engine.contract.events import Event, Prepare
 from engine.contract.experiment import Data
-from engine.contract.workspace import Workspace
 from engine.data.sources import Source, Splits, open_source
+from engine.runs.workspace import Workspace
 
 
 def silent(event: Event) -> None:
@@ -257,7 +257,7 @@ import json, sys
 from pathlib import Path
 from engine.contract.errors import UserError
 from engine.contract.experiment import Data
-from engine.contract.workspace import Workspace
+from engine.runs.workspace import Workspace
 from engine.data.sources import open_source
 
 answers = []
@@ -353,7 +353,7 @@ def test_files_and_the_mirror_are_read_without_importing_datasets(tmp_path: Path
     lines_file(tmp_path / "mirror" / "owner" / "name" / "train.jsonl", ["one", "two"])
     program = (
         "import sys; from pathlib import Path; from engine.contract.experiment import Data\n"
-        "from engine.contract.workspace import Workspace; from engine.data.sources import open_source\n"
+        "from engine.runs.workspace import Workspace; from engine.data.sources import open_source\n"
         "root = Path(sys.argv[1]); data = Data('hub', dataset='owner/name', val_split='')\n"
         "source = open_source(data, Workspace(root), root / 'mirror', print)\n"
         "assert len(list(source.divide(lambda event: None).train())) == 1\n"

@@ -31,7 +31,7 @@ from pathlib import Path
 from engine.contract.errors import UserError
 from engine.contract.events import Prepare
 from engine.contract.experiment import Data
-from engine.contract.workspace import Workspace
+from engine.runs.workspace import Workspace
 from engine.data import streaming
 from engine.data.sources import open_source
 

@@ -10,15 +10,16 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
-from engine.checkpoint import load_whole
+from engine.checkpoints.read import load_whole
+from engine.commands.export_ import export
+from engine.commands.import_ import import_weights
 from engine.contract.experiment import Sampling
 from engine.contract.loading import load_experiment
-from engine.contract.run import Run
-from engine.contract.workspace import Workspace
-from engine.data.tokenizers import Tokenizer, gpt2
-from engine.interop.exporting import export
-from engine.interop.importing import import_weights
-from engine.writing import story
+from engine.data.tokenizers.byte_pair import gpt2
+from engine.data.tokenizers.tokenizer import Tokenizer
+from engine.generation.writer import story
+from engine.runs.run import Run
+from engine.runs.workspace import Workspace
 
 CPU = torch.device("cpu")
 SHIPPED = sorted((Path(__file__).parents[3] / "experiments").glob("*.toml"))

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
+from engine.commands.export_ import export
 from engine.contract.errors import UserError
 from engine.contract.events import Eval, Event, EventWriter, Resumed, RunEnded, RunStarted, Sample, Step, System
-from engine.contract.run import Run
-from engine.contract.workspace import Workspace
-from engine.interop.exporting import export
 from engine.interop.metrics import columns
+from engine.runs.run import Run
+from engine.runs.workspace import Workspace
 
 EVENTS = [
     RunStarted(1, "here", t=100.0),

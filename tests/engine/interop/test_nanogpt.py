@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine.checkpoint import load_model
+from engine.checkpoints.read import load_model
+from engine.commands.export_ import export
 from engine.contract.errors import UserError
-from engine.contract.run import Run
-from engine.interop.exporting import export
+from engine.runs.run import Run
 
 CPU = torch.device("cpu")
 

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from warm_engine import answer
 
+from engine.commands.export_ import export
 from engine.contract.errors import UserError
-from engine.contract.run import Run
-from engine.interop.exporting import export
 from engine.interop.output import new_file, new_folder
+from engine.runs.run import Run
 
 FORMATS = ["huggingface", "nanogpt", "gguf", "csv", "tensorboard"]
 

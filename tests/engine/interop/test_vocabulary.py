@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from engine.contract.errors import UserError
-from engine.data.tokenizers import BYTE_LEVEL_PATTERN, EOT, GPT2_FILES, BytePairTokenizer, TokenizerConfig, gpt2
+from engine.data.tokenizers.byte_pair import BYTE_LEVEL_PATTERN, GPT2_FILES, BytePairTokenizer, TokenizerConfig, gpt2
+from engine.data.tokenizers.tokenizer import EOT
 from engine.interop.vocabulary import merges_of, tokenizer_json
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from engine.contract.experiment import Model
-from engine.model import GPT
+from engine.model.gpt import GPT
 
 SMALL = Model(n_layer=3, n_head=4, n_embd=64, block_size=24)
 VOCABULARY = 300

@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from engine.contract.experiment import Model
-from engine.model import GPT, compiled_loss, loss
+from engine.model import loss
+from engine.model.gpt import GPT, compiled_loss
 from engine.model.loss import chunk_tokens, cross_entropy, softmax_gradient
 
 VOCABULARY, WIDTH = 1003, 64

@@ -20,7 +20,7 @@ from engine.contract.events import (
     System,
     encode,
 )  # fmt: skip
-from engine.contract.run import Run
+from engine.runs.run import Run
 from slm_tui.charts.series import METRICS, RunSeries
 
 START = 1_000_000.0

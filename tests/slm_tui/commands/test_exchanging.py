@@ -12,8 +12,8 @@ from support import engine
 from warm_engine import answer
 
 from engine.contract.events import RunEnded, RunStarted, Step
-from engine.contract.run import Run
-from engine.contract.workspace import Workspace
+from engine.runs.run import Run
+from engine.runs.workspace import Workspace
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 

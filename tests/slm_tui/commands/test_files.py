@@ -12,7 +12,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from engine.contract.workspace import Workspace
+from engine.runs.workspace import Workspace
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from engine.contract.workspace import Workspace
+from engine.runs.workspace import Workspace
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 

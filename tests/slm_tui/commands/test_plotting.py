@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from engine.contract.events import Eval, RunEnded, RunStarted, Step
-from engine.contract.run import Run
-from engine.contract.workspace import Workspace
+from engine.runs.run import Run
+from engine.runs.workspace import Workspace
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 with_matplotlib = pytest.mark.skipif(

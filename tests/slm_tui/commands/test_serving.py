@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.contract.workspace import Workspace
+from engine.runs.workspace import Workspace
 
 pytest.importorskip("textual_serve", reason="textual-serve is not installed: pip install 'slm-tui[web]'")
 

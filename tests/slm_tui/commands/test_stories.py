@@ -14,8 +14,8 @@ from support import engine
 from tiny_marian import save_tiny_marian
 
 from engine.contract.events import EndReason, Prepared, RunEnded, RunStarted
-from engine.contract.run import Run
-from engine.contract.workspace import Workspace
+from engine.runs.run import Run
+from engine.runs.workspace import Workspace
 from slm_tui.formats import printable
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]

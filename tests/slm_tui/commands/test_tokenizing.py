@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import tiny_tokenizers
 
-from engine.contract.workspace import Workspace
+from engine.runs.workspace import Workspace
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 NAMED = ("--set", 'tokenizer={kind="huggingface", name="folder"}')

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from engine.contract.events import Eval, Event, Prepared, RunEnded, RunStarted, Sample, Step, Warning
-from engine.contract.run import Run, RunInfo
-from engine.contract.run_notes import RunNotes, write_notes
+from engine.runs.notes import RunNotes, write_notes
+from engine.runs.run import Run, RunInfo
 
 SCRIPT = "<script>document.title = 'taken over'</script><img src=x onerror=\"document.title='taken over'\">"
 ARABIC = "كان يا ما كان طفل اسمه سامي (عمره 7 سنوات).\n\nقال: «هل رأيت Mimi؟»"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.contract.run import Run
+from engine.runs.run import Run
 from slm_tui.charts.overlay import ChartOptions
 from slm_tui.report.page import write_report
 from slm_tui.themes import DARK, LIGHT

@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 import pytest
 
 from engine.contract.events import Checkpoint, Eval, Event, RunEnded, RunStarted, Sample, Step
-from engine.contract.run import Run
+from engine.runs.run import Run
 from slm_tui.charts.overlay import ChartOptions
 from slm_tui.report.page import page
 

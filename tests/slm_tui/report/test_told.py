@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from engine.contract.events import Resumed, RunStarted, Sample, Step
-from engine.contract.run import Run
+from engine.runs.run import Run
 from slm_tui.report.told import samples_that_count, told_of
 
 

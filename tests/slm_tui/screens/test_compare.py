@@ -11,8 +11,8 @@ from dashboards import app_of, dashboard, screen_text, sees, told, until
 from textual.pilot import Pilot
 
 from engine.contract.events import Eval, EventWriter, Prepared, RunEnded, RunStarted, Step
-from engine.contract.run import Run
-from engine.contract.workspace import Workspace
+from engine.runs.run import Run
+from engine.runs.workspace import Workspace
 from slm_tui.charts.series import METRICS
 from slm_tui.screens.compare import CompareScreen
 from slm_tui.screens.home import HomeScreen

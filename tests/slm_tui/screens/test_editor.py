@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from textual.widgets import OptionList
 
 from engine.contract.errors import UserError
-from engine.contract.workspace import Workspace
+from engine.runs.workspace import Workspace
 from slm_tui.screens.editor import EditorScreen
 from slm_tui.widgets.dialogs import Choice
 

@@ -13,9 +13,9 @@ from textual.pilot import Pilot
 from textual.widgets import Button, Input, OptionList, Static
 
 from engine.contract.events import Eval, Event, Prepared, RunEnded, RunStarted, Step
-from engine.contract.run import Run
-from engine.contract.run_notes import read_notes
-from engine.contract.workspace import Workspace
+from engine.runs.notes import read_notes
+from engine.runs.run import Run
+from engine.runs.workspace import Workspace
 from slm_tui.screens.compare import CompareScreen
 from slm_tui.screens.editor import EditorScreen
 from slm_tui.screens.help import HelpScreen

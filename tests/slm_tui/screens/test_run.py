@@ -29,9 +29,9 @@ from engine.contract.events import (
     Warning,
     encode,
 )
-from engine.contract.run import Run
-from engine.contract.run_notes import RunNotes, read_notes, write_notes
-from engine.contract.workspace import Workspace
+from engine.runs.notes import RunNotes, read_notes, write_notes
+from engine.runs.run import Run
+from engine.runs.workspace import Workspace
 from slm_tui.app import SlmTui
 from slm_tui.feed import open_feed
 from slm_tui.keys import KEYS, key_id

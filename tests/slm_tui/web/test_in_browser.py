@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from engine.contract.run import Run
-from engine.contract.workspace import Workspace
+from engine.runs.run import Run
+from engine.runs.workspace import Workspace
 
 pytest.importorskip("textual_serve", reason="textual-serve is not installed: pip install 'slm-tui[web]'")
 

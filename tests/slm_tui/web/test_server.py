@@ -15,7 +15,7 @@ import pytest
 from support import wait_for
 
 from engine.contract.errors import UserError
-from engine.contract.workspace import Workspace
+from engine.runs.workspace import Workspace
 
 aiohttp = pytest.importorskip("aiohttp", reason="textual-serve is not installed: pip install 'slm-tui[web]'")
 pytest.importorskip("textual_serve", reason="textual-serve is not installed: pip install 'slm-tui[web]'")

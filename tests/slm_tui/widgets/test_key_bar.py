@@ -5,7 +5,7 @@ from __future__ import annotations
 from dashboards import dashboard, screen_text, until
 from textual.pilot import Pilot
 
-from engine.contract.workspace import Workspace
+from engine.runs.workspace import Workspace
 from slm_tui.screens.help import HelpScreen
 from slm_tui.widgets.key_bar import KeyBar
 

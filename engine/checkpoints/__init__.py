@@ -1,0 +1,1 @@
+"""`checkpoints/best/` and `last/`: write and read."""

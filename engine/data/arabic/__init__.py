@@ -1,1 +1,0 @@
-"""The Arabic story corpus: its words, how they agree, and the plots."""

@@ -1,1 +1,0 @@
-"""What grammar_english.py tells its stories with: the words, the story being told, and the plots."""

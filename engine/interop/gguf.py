@@ -1,0 +1,127 @@
+"""A GGUF file, which llama.cpp runs: its `gpt2` architecture, every number as it is (F32).
+
+llama.cpp has GPT-2's GELU in its tanh approximation alone, and normalizes no text; `caveats` tells what of that
+concerns a model. `llama-quantize` makes smaller files of this one.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from engine.checkpoints.write import CheckpointInfo
+from engine.contract.errors import UserError
+from engine.contract.experiment import Model
+from engine.data.tokenizers.tokenizer import Tokenizer
+from engine.interop.huggingface import LAYER_NORM_EPSILON, with_biases
+from engine.interop.vocabulary import tokenizer_json
+from engine.model.gpt import GPT
+
+if TYPE_CHECKING:
+    from gguf import GGUFWriter
+
+_NAMES = {  # of a block's parts
+    "ln_1": "attn_norm",
+    "attn.c_attn": "attn_qkv",
+    "attn.c_proj": "attn_output",
+    "ln_2": "ffn_norm",
+    "mlp.c_fc": "ffn_up",
+    "mlp.c_proj": "ffn_down",
+}
+_OUTER_NAMES = {"wte": "token_embd", "wpe": "position_embd", "ln_f": "output_norm", "lm_head": "output"}
+
+
+def caveats(model: Model, tokenizer: Tokenizer) -> list[str]:
+    """What llama.cpp does otherwise than the model was trained."""
+    told = []
+    if model.activation == "gelu":
+        told.append("llama.cpp computes GELU by its tanh approximation: its logits differ a little from this model's")
+    if normalizer := json.loads(tokenizer_json(tokenizer)).get("normalizer"):
+        told.append(
+            f"llama.cpp does not normalize text ({normalizer.get('type')}) as this tokenizer does: "
+            "normalize prompts before it reads them"
+        )
+    return told
+
+
+def write_gguf(path: Path, name: str, model: GPT, info: CheckpointInfo, tokenizer: Tokenizer) -> None:
+    """Write the model and its tokenizer to `path`; `name` is what llama.cpp shows.
+
+    Raises:
+        UserError: the package gguf is not installed, or llama.cpp has no such tokenizer.
+    """
+    try:
+        import gguf
+    except ImportError:
+        raise UserError('--format gguf wants the package gguf: pip install "slm-tui[gguf]"') from None
+    config = info.model
+    writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[gguf.MODEL_ARCH.GPT2])
+    writer.add_name(name)
+    writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
+    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
+    writer.add_vocab_size(info.vocab_size)
+    writer.add_block_count(config.n_layer)
+    writer.add_context_length(config.block_size)
+    writer.add_embedding_length(config.n_embd)
+    writer.add_feed_forward_length(4 * config.n_embd)
+    writer.add_head_count(config.n_head)
+    writer.add_layer_norm_eps(LAYER_NORM_EPSILON)
+    _add_tokenizer(writer, tokenizer)
+    for tensor_name, tensor in tensors_of(model).items():
+        writer.add_tensor(tensor_name, tensor.contiguous().numpy())
+    try:
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+    finally:
+        writer.close()
+
+
+def tensors_of(model: GPT) -> dict[str, Tensor]:
+    """Every tensor by llama.cpp's name."""
+    return {_their_name(name): tensor for name, tensor in with_biases(model).items()}
+
+
+def _their_name(name: str) -> str:
+    """`h.3.attn.c_attn.weight` -> `blk.3.attn_qkv.weight`."""
+    part, _, what = name.rpartition(".")
+    if not part.startswith("h."):
+        return f"{_OUTER_NAMES[part]}.{what}"
+    _, layer, inner = part.split(".", 2)
+    return f"blk.{layer}.{_NAMES[inner]}.{what}"
+
+
+def _add_tokenizer(writer: GGUFWriter, tokenizer: Tokenizer) -> None:
+    from gguf import TokenType
+
+    document = json.loads(tokenizer_json(tokenizer))
+    _check_is_byte_level(document)
+    added = {token["id"]: token for token in document["added_tokens"]}
+    names = {number: text for text, number in document["model"]["vocab"].items()}
+    names |= {number: token["content"] for number, token in added.items()}
+    texts, kinds = [], []
+    for number in range(tokenizer.vocab_size):  # a vocabulary may have gaps
+        special = number in added and added[number]["special"]
+        kind = TokenType.CONTROL if special else TokenType.USER_DEFINED if number in added else TokenType.NORMAL
+        texts.append(names.get(number, f"[PAD{number}]"))
+        kinds.append(kind if number in names else TokenType.UNUSED)
+    merges = document["model"]["merges"]
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list(texts)
+    writer.add_token_types(kinds)
+    writer.add_token_merges([merge if isinstance(merge, str) else " ".join(merge) for merge in merges])
+    writer.add_bos_token_id(tokenizer.eot_id)
+    writer.add_eos_token_id(tokenizer.eot_id)
+    writer.add_add_bos_token(True)  # as before every story that the model was trained on
+
+
+def _check_is_byte_level(document: dict[str, Any]) -> None:
+    """It cuts text as GPT-2's tokenizer does, which is the one that llama.cpp has for this architecture."""
+    cuts = document.get("pre_tokenizer") or {}
+    gpt2s = cuts.get("type") == "ByteLevel" and cuts.get("use_regex", True) and not cuts.get("add_prefix_space")
+    if document["model"].get("type") != "BPE" or not gpt2s:
+        raise UserError("--format gguf: the tokenizer is no byte-level BPE that cuts words as GPT-2's does")

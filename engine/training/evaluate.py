@@ -1,0 +1,48 @@
+"""Loss, perplexity and bits per byte on the validation split.
+
+    python -m engine evaluate RUN_DIRECTORY [--checkpoint best|last]     # the whole split, every token once
+
+Bits per byte compares models across tokenizers, which loss and perplexity cannot: it divides by the bytes of
+the text instead of by the tokens that a tokenizer happens to cut it into.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+
+import torch
+
+from engine.contract.events import Emit, Prepare
+from engine.data.batches import Batch
+from engine.device.precision import autocast
+from engine.model.gpt import GPT
+
+
+def bits_per_byte(loss: float, tokens: int, text_bytes: int) -> float:
+    """From nats a token to bits a byte; `tokens` and `text_bytes` are those of the split."""
+    return loss * tokens / (text_bytes * math.log(2))
+
+
+@torch.no_grad()
+def mean_loss(model: GPT, batches: Iterable[Batch], precision: str) -> tuple[float, int]:
+    """Nats a token over all `batches`, and how many tokens that were. Dropout is off meanwhile."""
+    was_training = model.training
+    model.eval()
+    total, tokens = 0.0, 0
+    for ids, targets in batches:
+        with autocast(precision, ids.device):
+            loss = model.loss(ids, targets)
+        total += loss.item() * targets.numel()  # .item() waits for the device
+        tokens += targets.numel()
+    model.train(was_training)
+    return total / tokens, tokens
+
+
+def counted(batches: Iterable[Batch], emit: Emit, total: int) -> Iterator[Batch]:
+    """`batches`, with the tokens done told as progress; `total` is how many there are."""
+    done = 0
+    for ids, targets in batches:
+        yield ids, targets
+        done += targets.numel()
+        emit(Prepare("evaluate", done, total))

@@ -196,9 +196,9 @@ def test_progress_goes_through_the_phases(workspace: Workspace) -> None:
     events: list[Event] = []
     prepare("first", experiment(), workspace, None, events.append)
     phases = [event.phase for event in events if isinstance(event, Prepare)]
-    assert list(dict.fromkeys(phases)) == ["count", "read", "train tokenizer", "tokenize train", "tokenize validation"]
+    assert list(dict.fromkeys(phases)) == ["read", "train tokenizer", "tokenize"]
     last = [event for event in events if isinstance(event, Prepare)][-1]
-    assert (last.done, last.total) == (4, 4)
+    assert (last.done, last.total) == (36, 36)
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ if limit < 10**9:  # to be killed: every block is a line of the journal, and eve
 
 
 def emit(event):
-    if getattr(event, "phase", "") == "tokenize train" and event.done >= limit:
+    if getattr(event, "phase", "") == "tokenize" and event.done >= limit:
         print("tokenizing", flush=True)
         sys.stdin.read()
 
@@ -305,7 +305,9 @@ def test_a_killed_preparation_is_gone_on_with_where_it_was(
     written = json.loads((part / "train.json").read_bytes())
     with open(part / "train.bin", "ab") as file:
         file.write(b"what came after the journal's last line")
-    assert 10 < written["stories"] < 25
+    written_too = json.loads((part / "val.json").read_bytes())
+    assert 10 < written["stories"] + written_too["stories"] < 25
+    assert written["stories"] and written_too["stories"]
 
     tokenized: list[int] = []
     encode = byte_pair.BytePairTokenizer.encode_stories
@@ -317,7 +319,7 @@ def test_a_killed_preparation_is_gone_on_with_where_it_was(
     monkeypatch.setattr(byte_pair.BytePairTokenizer, "encode_stories", counting)
     monkeypatch.setattr(module, "train_byte_bpe", None)  # it has been trained
     data = prepared(workspace)
-    assert sum(tokenized) == len(STORIES) - written["stories"]
+    assert sum(tokenized) == len(STORIES) - written["stories"] - written_too["stories"]
     for name in ("train.bin", "val.bin", "tokenizer/vocab.tiktoken"):
         assert (data.directory / name).read_bytes() == (whole.directory / name).read_bytes()
     assert data.manifest.train == whole.manifest.train
@@ -338,20 +340,20 @@ def test_what_a_kill_left_a_month_ago_is_swept_away_unless_it_is_in_use(workspac
     assert {name for name, part in parts.items() if part.exists()} == {"new", "used"}
 
 
-@pytest.mark.parametrize("damaged", ["train.json", "train.bin", "tokenizer/vocab.tiktoken"])
+@pytest.mark.parametrize("damaged", ["train.json", "train.bin", "val.json", "val.bin", "tokenizer/vocab.tiktoken"])
 def test_what_a_kill_left_is_made_anew_where_it_is_damaged(workspace: Workspace, damaged: str) -> None:
     whole = prepared(Workspace(Path(shutil.copytree(workspace.root, workspace.root.with_name("whole")))))
     part = killed_at(workspace, 25)
     (part / damaged).write_bytes((part / damaged).read_bytes()[:3])
     data = prepared(workspace)
-    assert data.train.read_bytes() == whole.train.read_bytes()
-    assert data.manifest.train == whole.manifest.train
+    assert (data.train.read_bytes(), data.val.read_bytes()) == (whole.train.read_bytes(), whole.val.read_bytes())
+    assert (data.manifest.train, data.manifest.val) == (whole.manifest.train, whole.manifest.val)
 
 
 def test_an_interrupted_preparation_is_kept_and_a_failed_one_is_not(workspace: Workspace) -> None:
     def stopping(error: BaseException) -> list[Path]:
         def emit(event: Event) -> None:
-            if isinstance(event, Prepare) and event.phase == "tokenize train":
+            if isinstance(event, Prepare) and event.phase == "tokenize":
                 raise error
 
         with pytest.raises(type(error)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -12,14 +13,16 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import pyarrow
 import pytest
 from filelock import FileLock
+from pyarrow import parquet
 
 from engine.contract.errors import UserError
 from engine.contract.events import Event, Prepare, Warning
 from engine.contract.experiment import Data, Experiment, Model, Tokenizer, Train
+from engine.data import content_hashes, token_files
 from engine.data import prepare as module
-from engine.data import token_files
 from engine.data.prepare import PreparedData, prepare
 from engine.data.tokenizers import byte_pair
 from engine.runs.workspace import Workspace
@@ -397,3 +400,81 @@ def test_the_manifest_says_what_shaped_the_data(workspace: Workspace) -> None:
     assert document["key"]["tokenizer"]["vocab_size"] == 300
     assert document["key"]["split_seed"] == 42
     assert oct(os.stat(data.directory / "manifest.json").st_mode & 0o444) == oct(0o444)
+
+
+def read_of(workspace: Workspace, wanted: Experiment) -> tuple[PreparedData, float]:
+    """The prepared data, and how often the files' bytes were read for it, by this process's count."""
+    before = bytes_read()
+    data = prepared(workspace, wanted)
+    size = sum((workspace.root / name).stat().st_size for name in wanted.data.files)
+    return data, (bytes_read() - before) / size
+
+
+def bytes_read() -> int:
+    return int(Path("/proc/self/io").read_text().split()[1])
+
+
+def many(folder: Path, kind: str) -> str:
+    """A file of some 3 MB, beside which what else is read counts for nothing."""
+    stories = [f"{n} {story} " + "And they were happy. " * 100 for n in range(50) for story in STORIES]
+    folder.mkdir(exist_ok=True)
+    name = f"many.{kind}"
+    if kind == "csv":
+        with open(folder / name, "w", newline="") as file:
+            csv.writer(file).writerows([["id", "text"], *([n, story] for n, story in enumerate(stories))])
+    elif kind == "jsonl":
+        (folder / name).write_text("".join(json.dumps({"text": story}) + "\n" for story in stories))
+    elif kind == "parquet":
+        table = pyarrow.table({"text": stories, "id": list(range(len(stories)))})
+        parquet.write_table(table, folder / name, compression="none", use_dictionary=False, row_group_size=500)
+    else:
+        write(folder / name, stories)
+    return name
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="only Linux counts what a process reads")
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet", "txt"])
+def test_a_corpus_is_read_once_for_its_digests_and_once_for_its_tokens(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(content_hashes, "SETTLED", -(10**12))
+    name = many(workspace.root, kind)
+    trained, times = read_of(workspace, experiment((name,)))
+    assert 2.9 < times < 3.2, "its tokenizer reads it, too"
+    cached, times = read_of(workspace, experiment((name,)))
+    assert cached.cached and times < 0.1
+    monkeypatch.setattr(module, "train_byte_bpe", None)
+    monkeypatch.setattr(module, "open_tokenizer", lambda *_: trained.tokenizer())
+    other, times = read_of(workspace, experiment((name,), split_seed=1))
+    assert not other.cached and 1.9 < times < 2.2
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="only Linux counts what a process reads")
+def test_a_moved_corpus_is_found_by_hashing_it_alone(workspace: Workspace) -> None:
+    name = many(workspace.root, "csv")
+    first = prepared(workspace, experiment((name,)))
+    (workspace.root / name).rename(workspace.root / "moved.csv")
+    events: list[Event] = []
+    before = bytes_read()
+    found = prepare("second", experiment(("moved.csv",)), workspace, None, events.append)
+    assert (found.directory, found.cached) == (first.directory, True)
+    assert not events, "no story was read"
+    assert (bytes_read() - before) / (workspace.root / "moved.csv").stat().st_size < 1.1
+
+
+def test_a_corpus_that_changes_between_two_passes_is_a_user_error(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(content_hashes, "SETTLED", -(10**12))
+    shutil.rmtree(prepared(workspace).directory)  # its files' hashes stay known
+    reserved = module.locked
+
+    def changing(*arguments: object) -> object:
+        write(workspace.root / "a.txt", STORIES[1:])
+        return reserved(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "locked", changing)
+    with pytest.raises(UserError, match="changed while it was prepared"):
+        prepared(workspace)
+    monkeypatch.undo()
+    assert prepared(workspace).manifest.train.stories == 31

@@ -18,8 +18,9 @@ from engine.contract.experiment import Experiment
 from engine.contract.shape import tokens_per_step, training_flops_per_token
 from engine.data.batches import TokenFile, TrainingBatches, validation_windows
 from engine.data.prepare import PreparedData
+from engine.device.compilation import compiled
 from engine.device.peak_rates import peak_flops
-from engine.device.precision import autocast, choose_precision, should_compile
+from engine.device.precision import autocast, choose_precision
 from engine.model.gpt import GPT
 from engine.optim.optimizer import Optimizers, Schedule
 from engine.runs.run import Run
@@ -67,7 +68,7 @@ def train(
         start_from(config.init_from, model, experiment, run, data)
     rated = rates(experiment, data, device, precision)
     log = StepLog(emit, progress, rated, device, skips_overflow=precision == "fp16")
-    loss_of = torch.compile(model.loss) if should_compile(config, device) else model.loss
+    loss_of = compiled(model.loss, model, config, device, emit)
 
     def save(kind: Kind) -> None:
         info = CheckpointInfo(

@@ -19,8 +19,9 @@ from engine.contract.experiment import Experiment
 from engine.contract.shape import tokens_per_step, training_flops_per_token
 from engine.data.batches import TokenFile, TrainingBatches, validation_windows
 from engine.data.prepare import PreparedData
+from engine.device.compilation import compiled
 from engine.device.peak_rates import peak_flops
-from engine.device.precision import autocast, choose_precision, should_compile
+from engine.device.precision import autocast, choose_precision
 from engine.model.gpt import GPT, compiled_loss
 from engine.optim.optimizer import build_optimizer, clip_gradients
 from engine.optim.schedule import after_evaluation, lr_at
@@ -67,10 +68,9 @@ def train(
         emit(Resumed(progress.step))
     if config.init_from is not None and progress.step == 0:
         start_from(config.init_from, model, experiment, run, data)
-    log = StepLog(
-        emit, progress, rates(experiment, data, device, precision), device, skips_overflow=scaler.is_enabled()
-    )
-    loss_of = compiled_loss(model) if should_compile(config, device) else model.loss
+    rated = rates(experiment, data, device, precision)
+    log = StepLog(emit, progress, rated, device, skips_overflow=scaler.is_enabled())
+    loss_of = compiled(model.loss, lambda: compiled_loss(model), model, config, device, emit)
 
     def save(kind: Kind) -> None:
         info = CheckpointInfo(

@@ -7,7 +7,6 @@ an output head that shares the token embedding.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,6 +15,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from engine.contract.experiment import Model
+from engine.device.compilation import Loss
 from engine.model.blocks import Block
 from engine.model.cache import KeyValueCache
 from engine.model.loss import SoftmaxGradient, cross_entropy, softmax_gradient
@@ -122,7 +122,7 @@ def without_weights(model: Model, vocab_size: int) -> GPT:
         return GPT(model, vocab_size)
 
 
-def compiled_loss(model: GPT) -> Callable[[Tensor, Tensor, Tensor | None], Tensor]:
+def compiled_loss(model: GPT) -> Loss:
     """`model.loss`, compiled: the way to the head as one graph, a chunk's softmax and gradient as another.
 
     The loop over chunks stays Python, with the head's products in it: they are library calls either way, and a graph

@@ -15,9 +15,11 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-# Logits of a chunk. On a CPU 64 MB: products of 256 tokens and more run at full speed. On a GPU 2,048 tokens of 50,257
-# entries: a third of a millisecond of products, which hides the ten launches of a chunk.
-CHUNK_LOGITS = {"cpu": 2**24, "cuda": 2**27, "mps": 2**26}
+from engine.contract.shape import CPU_CHUNK_LOGITS
+
+# Logits of a chunk. On a GPU 2,048 tokens of 50,257 entries: a third of a millisecond of products, which hides the ten
+# launches of a chunk.
+CHUNK_LOGITS = {"cpu": CPU_CHUNK_LOGITS, "cuda": 2**27, "mps": 2**26}
 PAD_TO = 64  # entries, on a GPU: a row of 16-bit logits is then a whole number of cache lines (128 bytes)
 
 SoftmaxGradient: TypeAlias = Callable[[Tensor, Tensor, int, "Tensor | float | None"], "tuple[Tensor, Tensor | None]"]

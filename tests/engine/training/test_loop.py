@@ -231,7 +231,6 @@ def test_a_full_disk_ends_the_run_with_the_truth_and_keeps_the_checkpoint_before
     # A file where the new directory must go fails as a full disk does: after the old checkpoint, before the new.
     (run.checkpoints / ".best.new").write_text("in the way")
     (run.checkpoints / ".last.new").write_text("in the way")
-    run.experiment_file.write_text(run.experiment_file.read_text().replace("max_steps = 8", "max_steps = 16"))
     assert engine(run, "--resume") == 1
     ended = events_of(run)[-1]
     assert isinstance(ended, RunEnded) and ended.error is not None

@@ -22,8 +22,6 @@ from engine.runs.run import Run
 NewRun = Callable[..., Run]
 BRIEF = ("train.max_steps=6", "train.eval_interval=3")
 
-TWO_OPTIMIZERS = pytest.mark.xfail(strict=True, reason="an overflow in one optimizer's gradients stops that one alone")
-
 
 def grad_norms(run: Run) -> list[float | None]:
     return [event.grad_norm for event in events_of(run) if isinstance(event, Step)]
@@ -66,7 +64,7 @@ def test_auto_is_32_bits_on_a_cpu(new_run: NewRun) -> None:
     assert computed_in(new_run(*BRIEF, "train.precision=auto"))["training"] == {torch.float32}
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", pytest.param("muon", marks=TWO_OPTIMIZERS)])
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 def test_a_step_whose_16_bit_gradient_overflows_moves_no_weight_and_the_training_goes_on(
     new_run: NewRun, optimizer: str
 ) -> None:

@@ -24,6 +24,8 @@ from slm_tui.widgets.prompt_area import AsRead, PromptArea
 from slm_tui.widgets.story_column import StoryColumn
 from slm_tui.widgets.story_text import StoryText
 
+pytestmark = pytest.mark.usefixtures("warm_generation")
+
 
 @pytest.fixture
 def workspace(trained_workspace: Workspace) -> Workspace:
@@ -232,7 +234,7 @@ async def test_a_run_without_a_checkpoint_says_so(workspace: Workspace, run: Run
     shutil.rmtree(run.checkpoints)
     async with dashboard(workspace, (100, 30)) as pilot:
         await pilot.press("g")
-        await sees(pilot, "no best checkpoint")
+        await sees(pilot, "the generation process is gone", "has no best")
 
 
 async def test_a_better_checkpoint_is_offered(workspace: Workspace, run: Run) -> None:

@@ -150,11 +150,12 @@ def test_a_newer_save_takes_the_place_of_the_waiting_one_of_its_kind_alone(train
             training.save("last", step)
             training.save("best", step)
         training.save("last", 5)
+        training.save("best", 6)  # in the place of the one that the state of step 5 speaks of
         disk.goes_on.release(100)
         writer.wait()
         # the best goes first: a state that a run resumes from never speaks of a best one that is not there
-        assert disk.written == training.announced() == [("last", 1), ("best", 4), ("last", 5)]
-        assert (saved_step(training.run, "best"), saved_step(training.run, "last")) == (4, 5)
+        assert disk.written == training.announced() == [("last", 1), ("best", 6), ("last", 5)]
+        assert (saved_step(training.run, "best"), saved_step(training.run, "last")) == (6, 5)
 
 
 def test_no_kind_waits_for_ever_on_a_slow_disk(training: Training, disk: Disk) -> None:

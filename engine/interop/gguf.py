@@ -16,22 +16,13 @@ from engine.checkpoints.write import CheckpointInfo
 from engine.contract.errors import UserError
 from engine.contract.experiment import Model
 from engine.data.tokenizers.tokenizer import Tokenizer
-from engine.interop.huggingface import LAYER_NORM_EPSILON, with_biases
+from engine.interop.huggingface import LAYER_NORM_EPSILON
+from engine.interop.tensor_names import gguf_name, with_zero_biases
 from engine.interop.vocabulary import tokenizer_json
 from engine.model.gpt import GPT
 
 if TYPE_CHECKING:
     from gguf import GGUFWriter
-
-_NAMES = {  # of a block's parts
-    "ln_1": "attn_norm",
-    "attn.c_attn": "attn_qkv",
-    "attn.c_proj": "attn_output",
-    "ln_2": "ffn_norm",
-    "mlp.c_fc": "ffn_up",
-    "mlp.c_proj": "ffn_down",
-}
-_OUTER_NAMES = {"wte": "token_embd", "wpe": "position_embd", "ln_f": "output_norm", "lm_head": "output"}
 
 
 def caveats(model: Model, tokenizer: Tokenizer) -> list[str]:
@@ -82,16 +73,7 @@ def write_gguf(path: Path, name: str, model: GPT, info: CheckpointInfo, tokenize
 
 def tensors_of(model: GPT) -> dict[str, Tensor]:
     """Every tensor by llama.cpp's name."""
-    return {_their_name(name): tensor for name, tensor in with_biases(model).items()}
-
-
-def _their_name(name: str) -> str:
-    """`h.3.attn.c_attn.weight` -> `blk.3.attn_qkv.weight`."""
-    part, _, what = name.rpartition(".")
-    if not part.startswith("h."):
-        return f"{_OUTER_NAMES[part]}.{what}"
-    _, layer, inner = part.split(".", 2)
-    return f"blk.{layer}.{_NAMES[inner]}.{what}"
+    return {gguf_name(name): tensor for name, tensor in with_zero_biases(model.state_dict()).items()}
 
 
 def _add_tokenizer(writer: GGUFWriter, tokenizer: Tokenizer) -> None:

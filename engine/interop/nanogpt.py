@@ -11,6 +11,7 @@ from typing import Any
 from engine.checkpoints.write import CheckpointInfo, save_pickled
 from engine.contract.errors import UserError
 from engine.data.tokenizers.tokenizer import Tokenizer
+from engine.interop.tensor_names import hugging_face_name
 from engine.model.gpt import GPT
 
 
@@ -31,9 +32,9 @@ def checkpoint_of(model: GPT, info: CheckpointInfo) -> dict[str, Any]:
             f'model.activation = "{config.activation}": nanoGPT has the exact GELU alone, so it would load this model '
             "wrong; --format huggingface can hold it"
         )
-    weights = {f"transformer.{name}": tensor.detach() for name, tensor in model.state_dict().items()}
+    weights = {hugging_face_name(name): tensor for name, tensor in model.state_dict().items()}
     return {
-        "model": {**weights, "lm_head.weight": weights["transformer.wte.weight"]},
+        "model": {**weights, "lm_head.weight": weights[hugging_face_name("wte.weight")]},
         "model_args": {
             "n_layer": config.n_layer,
             "n_head": config.n_head,

@@ -55,13 +55,13 @@ class StartingPoint:
         Raises:
             UserError: they cannot be read, or are of a model of another shape: says which tensors do not fit.
         """
-        from engine.interop.fitting import fitted, inferred, our_names
+        from engine.interop.fitting import fit_weights, model_keys, renamed_tensors
 
         try:
             foreign = self._weights()
-            tensors = our_names(foreign)
-            inferred(foreign, tensors)  # which says it where they are of another architecture
-            return fitted(foreign, tensors, model, vocab_size)[0]
+            tensors = renamed_tensors(foreign)
+            model_keys(foreign, tensors)  # which says it where they are of another architecture
+            return fit_weights(foreign, tensors, model, vocab_size)[0]
         except UserError as error:
             raise UserError(f'train.init_from = "{self.name}": {error}') from None
 

@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 import tomlkit
 
+from engine.contract.checkpoints import CheckpointName
 from engine.contract.experiment import Sampling
-from engine.contract.generation import CheckpointKind, Done, Text, Token
+from engine.contract.generation import Done, Text, Token
 from engine.runs.run import Run
 
 _READ_BYTES = 4 << 20  # of a long file, from its end
@@ -67,7 +68,7 @@ class KeptStory(msgspec.Struct, kw_only=True):
     reason: str  # why it ended, as `engine.contract.generation.StopReason` has it
     seed: int
     sample: int  # which of those that were written together
-    checkpoint: CheckpointKind
+    checkpoint: CheckpointName
     step: int
     val_loss: float | None
     sampling: dict[str, Any]

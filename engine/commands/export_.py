@@ -15,12 +15,12 @@ from engine.interop.output import check_free, new_file, new_folder
 from engine.runs.run import Run
 
 if TYPE_CHECKING:
-    from engine.checkpoints.write import Kind
+    from engine.contract.checkpoints import CheckpointName
 
 Format = Literal["huggingface", "nanogpt", "gguf", "csv", "tensorboard"]
 
 
-def export(run: Run, kind: Kind, format: Format, output: Path) -> Exported:
+def export(run: Run, kind: CheckpointName, format: Format, output: Path) -> Exported:
     """Write the run's checkpoint `kind`, or its metrics, to `output`.
 
     Raises:
@@ -43,7 +43,7 @@ def _metrics(run: Run, format: Format, output: Path) -> int:
         return write_tensorboard(folder, run)
 
 
-def _weights(run: Run, kind: Kind, format: Format, output: Path) -> Exported:
+def _weights(run: Run, kind: CheckpointName, format: Format, output: Path) -> Exported:
     import torch
 
     from engine.checkpoints.read import load_whole

@@ -1,6 +1,6 @@
 """The generation process: requests on stdin, stories on stdout, a JSON object a line.
 
-    python -m engine generate RUN_DIRECTORY [--checkpoint best|last] [--device DEVICE] [--quantize int8]
+    python -m engine generate RUN_DIRECTORY [--checkpoint NAME] [--device DEVICE] [--quantize int8]
 
 The protocol is `engine.contract.generation`. It takes neither the run's lock nor a place in the device's queue, so it
 serves while a training runs.
@@ -22,6 +22,7 @@ import torch
 
 from engine.checkpoints.read import NoCheckpoint, load_whole
 from engine.checkpoints.write import CheckpointInfo
+from engine.contract.checkpoints import CheckpointName
 from engine.contract.errors import UserError
 from engine.contract.experiment import SampleTranslate
 from engine.contract.generation import (
@@ -29,7 +30,6 @@ from engine.contract.generation import (
     AnyRequest,
     Begun,
     Cancel,
-    CheckpointKind,
     Done,
     Error,
     Generate,
@@ -56,7 +56,7 @@ from engine.runs.workspace import mirror_folder
 from engine.translation.stories import StoryTranslator
 
 
-def serve(run: Run, kind: CheckpointKind, device_name: str, quantized: Quantize | None) -> int:
+def serve(run: Run, kind: CheckpointName, device_name: str, quantized: Quantize | None) -> int:
     """Load the checkpoint and answer requests until stdin ends; the exit code."""
     try:
         try:
@@ -148,7 +148,7 @@ def _decoded(line: bytes) -> AnyRequest | Error:
 class Server:
     """A run's checkpoint in memory, and the answers that it gives."""
 
-    def __init__(self, run: Run, kind: CheckpointKind, device: torch.device, quantized: Quantize | None) -> None:
+    def __init__(self, run: Run, kind: CheckpointName, device: torch.device, quantized: Quantize | None) -> None:
         self.run = run
         self.kind = kind
         self.device = device
@@ -176,7 +176,7 @@ class Server:
                 traceback.print_exc()
             reply(Error(_explained(error), getattr(request, "id", None)))
 
-    def load(self, kind: CheckpointKind) -> None:
+    def load(self, kind: CheckpointName) -> None:
         """Read the checkpoint as it stands on disk now. Where the device's memory is too short, the CPU takes it.
 
         Raises:
@@ -236,7 +236,7 @@ class Server:
         self._say_loaded(started, note)
         return writer.step()
 
-    def _read(self, kind: CheckpointKind) -> tuple[GPT, CheckpointInfo, Tokenizer]:
+    def _read(self, kind: CheckpointName) -> tuple[GPT, CheckpointInfo, Tokenizer]:
         try:
             model, info, tokenizer = load_whole(self.run, kind, self.device)
         except NoCheckpoint as error:
@@ -320,16 +320,19 @@ def _device(name: str, quantized: Quantize | None) -> torch.device:
     return torch.device("cpu")
 
 
-def _when(run: Run, kind: CheckpointKind) -> str:
+def _when(run: Run, kind: CheckpointName) -> str:
     """When a run that has no such checkpoint will have one."""
     status, train = run.status(), run.experiment().train
     state = run.state(status)
     if state not in ("queued", "preparing", "training"):
-        return f"the run is not going on (it is {state.replace('_', ' ')})"
+        return f"the run is not training (it is {state.replace('_', ' ')})"
+    standing = f"it is {state}, at step {status.step}"
+    if kind not in ("best", "last"):
+        return standing
     interval = train.eval_interval if kind == "best" else train.checkpoint_interval
     step = min(interval * (status.step // interval + 1), train.max_steps)
     how = "evaluates for the first time" if kind == "best" else "saves its first"
-    return f"it is {state}, at step {status.step}, and {how} at step {step}"
+    return f"{standing}, and {how} at step {step}"
 
 
 def _explained(error: Exception) -> str:

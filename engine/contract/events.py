@@ -17,6 +17,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from engine.contract.checkpoints import CheckpointName
+
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]  # what any reader can hold; a longer one is damage
 EndReason = Literal["finished", "early_stopped", "stopped", "failed", "diverged"]
 
@@ -96,7 +98,7 @@ class Eval(Event):
 class Checkpoint(Event):
     """A checkpoint stands on disk; written after it. `path` is relative to the run's directory."""
 
-    kind: Literal["best", "last"]
+    kind: CheckpointName
     step: Int64
     path: str
 
@@ -143,7 +145,7 @@ class RunEnded(Event):
 class Evaluated(Event):
     """The whole validation split, once: what `python -m engine evaluate` prints at its end. Loss in nats a token."""
 
-    checkpoint: Literal["best", "last"]
+    checkpoint: CheckpointName
     step: Int64
     val_loss: float
     bits_per_byte: float
@@ -179,7 +181,7 @@ class Exported(Event):
     run: str
     format: str
     output: str
-    checkpoint: Literal["best", "last"] | None = None
+    checkpoint: CheckpointName | None = None
     step: Int64 | None = None
     parameters: Int64 | None = None
     points: Int64 | None = None  # of metrics

@@ -11,7 +11,8 @@ from collections.abc import Callable
 import torch
 
 from engine.checkpoints.read import check_tokenizer, load_model
-from engine.checkpoints.write import CheckpointInfo, Kind, save_checkpoint
+from engine.checkpoints.write import CheckpointInfo, save_checkpoint
+from engine.contract.checkpoints import CheckpointName
 from engine.contract.errors import UserError
 from engine.contract.events import Checkpoint, Emit, EndReason, Eval, Resumed
 from engine.contract.experiment import Experiment
@@ -69,7 +70,7 @@ def train(
     log = StepLog(emit, progress, rated, device, skips_overflow=precision == "fp16")
     loss_of = torch.compile(model.loss) if should_compile(config, device) else model.loss
 
-    def save(kind: Kind) -> None:
+    def save(kind: CheckpointName) -> None:
         info = CheckpointInfo(
             experiment.model, data.manifest.vocab_size, progress.step, progress.tokens, progress.val_loss
         )

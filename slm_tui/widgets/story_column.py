@@ -16,12 +16,12 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
+from engine.contract.checkpoints import CheckpointName
 from engine.contract.errors import UserError
 from engine.contract.generation import (
     AnyReply,
     Begun,
     Cancel,
-    CheckpointKind,
     Done,
     Error,
     Generate,
@@ -75,11 +75,11 @@ class StoryColumn(Vertical):
 
     app: BaseApp
 
-    def __init__(self, run: Run, checkpoint: CheckpointKind, *, is_second: bool = False) -> None:
+    def __init__(self, run: Run, checkpoint: CheckpointName, *, is_second: bool = False) -> None:
         super().__init__(classes="pane")
         self.run = run
         self.is_second = is_second
-        self.checkpoint: CheckpointKind = checkpoint
+        self.checkpoint: CheckpointName = checkpoint
         self.loaded: Loaded | None = None
         self.stories: list[Story] = []
         self.shown = 0  # which of them
@@ -150,7 +150,7 @@ class StoryColumn(Vertical):
             except (UserError, OSError) as error:
                 self._fail(error)
 
-    def load(self, checkpoint: CheckpointKind) -> None:
+    def load(self, checkpoint: CheckpointName) -> None:
         """Go on with this checkpoint, as it is now."""
         self.stop()
         self.checkpoint = self._generator.checkpoint = checkpoint

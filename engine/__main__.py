@@ -24,6 +24,7 @@ from engine.contract import events
 from engine.contract.checkpoints import checkpoint_name
 from engine.contract.errors import UserError
 from engine.contract.experiment import Experiment
+from engine.contract.export_formats import EXPORT_FORMATS, export_format
 from engine.contract.loading import parse_experiment, read_text
 from engine.contract.overrides import apply_overrides
 from engine.runs.run import Run
@@ -142,7 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.choices["generate"].add_argument("--quantize", choices=("int8",))
     exporting = add("export", export)
     exporting.add_argument("run", type=Path, help="the run's directory")
-    exporting.add_argument("--format", choices=("huggingface", "nanogpt", "gguf", "csv", "tensorboard"), required=True)
+    exporting.add_argument("--format", type=export_format, required=True, help=", ".join(EXPORT_FORMATS))
     exporting.add_argument("--output", type=Path, required=True)
     exporting.add_argument("--checkpoint", type=checkpoint_name, metavar="NAME", default="best", help=_WHICH)
     importing = add("import", import_)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from engine.checkpoints.write import CheckpointInfo
 from engine.contract.errors import UserError
 from engine.contract.experiment import Model
 from engine.data.tokenizers.tokenizer import Tokenizer
 from engine.interop.huggingface import LAYER_NORM_EPSILON
+from engine.interop.output import TrainedModel
 from engine.interop.tensor_names import gguf_name, with_zero_biases
 from engine.interop.vocabulary import tokenizer_json
 from engine.model.gpt import GPT
@@ -38,8 +38,8 @@ def caveats(model: Model, tokenizer: Tokenizer) -> list[str]:
     return told
 
 
-def write_gguf(path: Path, name: str, model: GPT, info: CheckpointInfo, tokenizer: Tokenizer) -> None:
-    """Write the model and its tokenizer to `path`; `name` is what llama.cpp shows.
+def export_gguf(path: Path, trained: TrainedModel) -> list[str]:
+    """Write the model and its tokenizer to `path`; notes for the user.
 
     Raises:
         UserError: the package gguf is not installed, or llama.cpp has no such tokenizer.
@@ -48,20 +48,20 @@ def write_gguf(path: Path, name: str, model: GPT, info: CheckpointInfo, tokenize
         import gguf
     except ImportError:
         raise UserError('--format gguf wants the package gguf: pip install "slm-tui[gguf]"') from None
-    config = info.model
+    config = trained.info.model
     writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[gguf.MODEL_ARCH.GPT2])
-    writer.add_name(name)
+    writer.add_name(str(trained.run))
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
-    writer.add_vocab_size(info.vocab_size)
+    writer.add_vocab_size(trained.info.vocab_size)
     writer.add_block_count(config.n_layer)
     writer.add_context_length(config.block_size)
     writer.add_embedding_length(config.n_embd)
     writer.add_feed_forward_length(4 * config.n_embd)
     writer.add_head_count(config.n_head)
     writer.add_layer_norm_eps(LAYER_NORM_EPSILON)
-    _add_tokenizer(writer, tokenizer)
-    for tensor_name, tensor in tensors_of(model).items():
+    _add_tokenizer(writer, trained.tokenizer)
+    for tensor_name, tensor in tensors_of(trained.model).items():
         writer.add_tensor(tensor_name, tensor.contiguous().numpy())
     try:
         writer.write_header_to_file()
@@ -69,6 +69,7 @@ def write_gguf(path: Path, name: str, model: GPT, info: CheckpointInfo, tokenize
         writer.write_tensors_to_file()
     finally:
         writer.close()
+    return caveats(config, trained.tokenizer)
 
 
 def tensors_of(model: GPT) -> dict[str, Tensor]:

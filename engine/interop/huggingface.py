@@ -15,7 +15,8 @@ from torch import Tensor
 
 from engine.checkpoints.write import CheckpointInfo, save_weights
 from engine.contract.experiment import Sampling
-from engine.data.tokenizers.tokenizer import Tokenizer
+from engine.interop.model_card import model_card
+from engine.interop.output import TrainedModel
 from engine.interop.tensor_names import hugging_face_name, is_conv1d, with_zero_biases
 from engine.interop.vocabulary import end_of_text, tokenizer_json
 from engine.model.gpt import GPT
@@ -25,22 +26,23 @@ ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_new"}  # ours, and what GPT-2'
 OUR_KEY = "slm_tui"  # in config.json: what GPT-2's own configuration has no word for
 
 
-def write_folder(
-    folder: Path, model: GPT, info: CheckpointInfo, tokenizer: Tokenizer, sampling: Sampling, card: str
-) -> None:
-    """Fill the empty `folder`.
+def export_huggingface(folder: Path, trained: TrainedModel) -> list[str]:
+    """Fill the empty `folder`; no notes.
 
     Raises:
         UserError: the tokenizer cannot be written so.
     """
+    model, info, tokenizer = trained.model, trained.info, trained.tokenizer
+    experiment = trained.run.experiment()
     _write_json(folder / "config.json", config_of(info, tokenizer.eot_id))
-    _write_json(
-        folder / "generation_config.json", _generation_config(sampling, tokenizer.eot_id, info.model.block_size)
-    )
+    generation = _generation_config(experiment.sampling, tokenizer.eot_id, info.model.block_size)
+    _write_json(folder / "generation_config.json", generation)
     save_weights(weights_of(model), folder / "model.safetensors", metadata={"format": "pt"})
     (folder / "tokenizer.json").write_text(tokenizer_json(tokenizer), encoding="utf-8")
     _write_json(folder / "tokenizer_config.json", _tokenizer_config(end_of_text(tokenizer), info.model.block_size))
+    card = model_card(trained.run, experiment, model, info, tokenizer)
     (folder / "README.md").write_text(card, encoding="utf-8")
+    return []
 
 
 def config_of(info: CheckpointInfo, eot_id: int) -> dict[str, Any]:

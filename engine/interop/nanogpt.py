@@ -11,6 +11,7 @@ from typing import Any
 from engine.checkpoints.write import CheckpointInfo, save_pickled
 from engine.contract.errors import UserError
 from engine.data.tokenizers.tokenizer import Tokenizer
+from engine.interop.output import TrainedModel
 from engine.interop.tensor_names import hugging_face_name
 from engine.model.gpt import GPT
 
@@ -60,11 +61,12 @@ def caveats(tokenizer: Tokenizer) -> list[str]:
     ]
 
 
-def write_checkpoint(path: Path, model: GPT, info: CheckpointInfo) -> None:
-    """Write `ckpt.pt` to `path`.
+def export_nanogpt(path: Path, trained: TrainedModel) -> list[str]:
+    """Write `ckpt.pt` to `path`; notes for the user.
 
     Raises:
         UserError: nanoGPT has no model like this one.
         OSError: it could not be written.
     """
-    save_pickled(checkpoint_of(model, info), path)
+    save_pickled(checkpoint_of(trained.model, trained.info), path)
+    return caveats(trained.tokenizer)

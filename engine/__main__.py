@@ -60,10 +60,10 @@ def prepare(arguments: argparse.Namespace) -> int:
 
 
 def tokenize(arguments: argparse.Namespace) -> int:
-    from engine.commands.tokenize import tokenized
+    from engine.commands.tokenize import tokenize_text
 
     workspace, experiment, mirror = _experiment(arguments)
-    print_event(tokenized(experiment, workspace, mirror, arguments.text, print_event))
+    print_event(tokenize_text(experiment, workspace, mirror, arguments.text, print_event))
     return 0
 
 

@@ -21,7 +21,7 @@ _READ_BYTES = 4 << 20  # of a long file, from its end
 
 
 @dataclass(frozen=True)
-class Piece:
+class TokenSpan:
     """The logical text [start, end) of a story, and the tokens that it is made of."""
 
     start: int
@@ -40,7 +40,7 @@ class Story:
 
     prompt: str
     text: str = ""
-    pieces: list[Piece] = field(default_factory=list)
+    pieces: list[TokenSpan] = field(default_factory=list)
     done: Done | None = None
     tokens: int = 0
     _waiting: tuple[Token, ...] = ()  # whose characters are not whole yet
@@ -53,7 +53,7 @@ class Story:
         self.tokens += len(reply.tokens)
         self._waiting += tuple(reply.tokens)
         if reply.text and self._waiting:
-            self.pieces.append(Piece(len(self.text), len(self.text) + len(reply.text), self._waiting))
+            self.pieces.append(TokenSpan(len(self.text), len(self.text) + len(reply.text), self._waiting))
             self._waiting = ()
         self.text += reply.text
         return reply.text

@@ -46,10 +46,10 @@ from engine.data.tokenizers.tokenizer import Tokenizer
 from engine.device.choice import choose_device
 from engine.device.cores import FreeCores
 from engine.device.memory import is_out_of_memory, release_memory
-from engine.generation.decoder import lay_out, window_start
+from engine.generation.decoder import column_major, window_start
 from engine.generation.quantize import quantize
 from engine.generation.sampler import SEEDS
-from engine.generation.writer import End, Piece, Writer, prompt_tokens
+from engine.generation.writer import End, TextChunk, Writer, prompt_tokens
 from engine.model.gpt import GPT
 from engine.runs.run import Run
 from engine.runs.workspace import mirror_folder
@@ -222,7 +222,7 @@ class Server:
             for part in writer.cancel() if job.cancelled else self._step(writer):
                 telling.tell(part)
 
-    def _step(self, writer: Writer) -> list[Piece | End]:
+    def _step(self, writer: Writer) -> list[TextChunk | End]:
         """The writer's next step, on the CPU where the device's memory is too short for it."""
         try:
             return writer.step()
@@ -232,7 +232,7 @@ class Server:
         assert self._loaded is not None  # out here the error, which holds tensors, is gone
         started = time.perf_counter()
         note = self._falls_back()
-        writer.decoder.use(lay_out(self._loaded[0].cpu()))
+        writer.decoder.use(column_major(self._loaded[0].cpu()))
         self._say_loaded(started, note)
         return writer.step()
 
@@ -244,7 +244,7 @@ class Server:
         if self.quantized:
             model = quantize(model)
         elif self.device.type == "cpu":
-            model = lay_out(model)
+            model = column_major(model)
         return model, info, tokenizer
 
     def _falls_back(self) -> str:
@@ -285,11 +285,11 @@ class _Telling:
     stories: list[str]  # of each sample, prompt included, in the model's language
     first: float | None = None  # when the first token was there
 
-    def tell(self, part: Piece | End) -> None:
+    def tell(self, part: TextChunk | End) -> None:
         """Pass a part on, with what time it took."""
         now = time.perf_counter()
         self.first = self.first or now
-        if isinstance(part, Piece):
+        if isinstance(part, TextChunk):
             self.stories[part.sample] += part.text
             reply(Text(part.text, self.request.id, part.sample, part.tokens))
             return

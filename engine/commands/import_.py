@@ -34,7 +34,7 @@ from engine.data.tokenizers.pretrained import HuggingFaceTokenizer, open_pretrai
 from engine.data.tokenizers.tokenizer import Tokenizer
 from engine.data.write_errors import write_errors_explained
 from engine.interop.fitting import fit_weights, model_keys, renamed_tensors
-from engine.interop.foreign import Foreign, read_foreign
+from engine.interop.foreign import ForeignWeights, read_foreign
 from engine.interop.output import new_folder
 from engine.interop.vocabulary import end_of_text, tokenizer_json
 from engine.runs.info import describe
@@ -114,7 +114,7 @@ def import_weights(
 
 
 def _suited(
-    foreign: Foreign,
+    foreign: ForeignWeights,
     tensors: Mapping[str, Tensor],
     file: Path,
     workspace: Workspace,
@@ -164,7 +164,7 @@ def _fill(
 
 
 def _tokenizer(
-    foreign: Foreign,
+    foreign: ForeignWeights,
     tensors: Mapping[str, Tensor],
     name: str,
     table: TokenizerTable | None,
@@ -206,7 +206,7 @@ def _nameable(tokenizer: Tokenizer) -> Tokenizer:
 
 
 def _new_experiment(
-    foreign: Foreign, shapes: Mapping[str, Any], tokenizer: Tokenizer, overrides: Sequence[str], file: str
+    foreign: ForeignWeights, shapes: Mapping[str, Any], tokenizer: Tokenizer, overrides: Sequence[str], file: str
 ) -> str:
     """The text of an experiment file for weights of these shapes, with as large a micro-batch as is modest."""
     text = _written(foreign, shapes, tokenizer, overrides)
@@ -222,7 +222,7 @@ def _with_batch(experiment: Experiment, batch_size: int) -> Experiment:
     return msgspec.structs.replace(experiment, train=msgspec.structs.replace(experiment.train, batch_size=batch_size))
 
 
-def _written(foreign: Foreign, shapes: Mapping[str, Any], tokenizer: Tokenizer, overrides: Sequence[str]) -> str:
+def _written(foreign: ForeignWeights, shapes: Mapping[str, Any], tokenizer: Tokenizer, overrides: Sequence[str]) -> str:
     """The text of an experiment file for weights of these shapes; its [train] names no batch."""
     shapes = dict(shapes)
     if "n_head" not in shapes:

@@ -152,7 +152,7 @@ class Evaluated(Event):
     tokens: Int64  # predicted
 
 
-class Piece(msgspec.Struct, frozen=True):
+class TokenPiece(msgspec.Struct, frozen=True):
     """A token of a text, and what it stands for there; `text` is "" where it is a part of a character only."""
 
     id: int
@@ -170,7 +170,7 @@ class Tokenized(Event):
     bytes: Int64  # UTF-8
     words: Int64  # between white space
     tokens: Int64
-    pieces: list[Piece]  # of the text's beginning
+    pieces: list[TokenPiece]  # of the text's beginning
     unknown: Int64 = 0  # tokens that stand for any text which the vocabulary lacks
     altered: Int64 = 0  # stories, or the text, that come back from their tokens otherwise than they were
 

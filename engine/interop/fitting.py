@@ -15,14 +15,14 @@ from torch import Tensor
 from engine.contract.errors import UserError
 from engine.contract.experiment import Model
 from engine.contract.shape import parameter_shapes
-from engine.interop.foreign import Foreign
+from engine.interop.foreign import ForeignWeights
 from engine.interop.tensor_names import is_causal_mask, is_conv1d, layer_count, our_name
 
 _PADDING = 128  # a vocabulary is filled up to a multiple of 64 or this, which computes faster
 _SHOWN = 6  # tensors named in a message
 
 
-def renamed_tensors(foreign: Foreign) -> dict[str, Tensor]:
+def renamed_tensors(foreign: ForeignWeights) -> dict[str, Tensor]:
     """The file's tensors by our names and in our shapes, as far as they have any.
 
     Raises:
@@ -45,7 +45,7 @@ def renamed_tensors(foreign: Foreign) -> dict[str, Tensor]:
     return tensors
 
 
-def _is_tied(foreign: Foreign, tensors: Mapping[str, Tensor]) -> bool:
+def _is_tied(foreign: ForeignWeights, tensors: Mapping[str, Tensor]) -> bool:
     """Whether there is a head that only repeats the token embedding."""
     head, embedding = tensors.get("lm_head.weight"), tensors.get("wte.weight")
     if head is None or embedding is None or head.shape != embedding.shape:
@@ -53,7 +53,7 @@ def _is_tied(foreign: Foreign, tensors: Mapping[str, Tensor]) -> bool:
     return bool(foreign.model.get("tie_weights")) or torch.equal(head, embedding)
 
 
-def model_keys(foreign: Foreign, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+def model_keys(foreign: ForeignWeights, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
     """The keys of [model] that the tensors' shapes tell, and those that the file says; all but n_head for certain.
 
     Raises:
@@ -80,7 +80,7 @@ def model_keys(foreign: Foreign, tensors: Mapping[str, Tensor]) -> dict[str, Any
 
 
 def fit_weights(
-    foreign: Foreign, tensors: Mapping[str, Tensor], model: Model, vocab_size: int
+    foreign: ForeignWeights, tensors: Mapping[str, Tensor], model: Model, vocab_size: int
 ) -> tuple[dict[str, Tensor], list[str]]:
     """Every weight of `model` as fp32, and what was done to make them fit.
 

@@ -33,7 +33,7 @@ from engine.contract.generation import (
 from engine.runs.run import Run
 from slm_tui.formats import count, counted, decimal, duration, excerpt, explained, one_line, percent, printable
 from slm_tui.generator import Generator, Gone
-from slm_tui.story_book import KeptStory, Piece, Story, keep, settings_of
+from slm_tui.story_book import KeptStory, Story, TokenSpan, keep, settings_of
 from slm_tui.terminals import app_orders
 from slm_tui.text_direction import lay_out
 from slm_tui.widgets.story_text import Span, StoryText
@@ -291,7 +291,7 @@ class StoryColumn(Vertical):
             spans += [(piece.start, piece.end, self._style(piece)) for piece in story.pieces]
         return spans
 
-    def _style(self, piece: Piece) -> Style:
+    def _style(self, piece: TokenSpan) -> Style:
         """The less likely, the stronger; the least likely are underlined, too."""
         share = next(share for least, share in _SURPRISE if piece.probability >= least)
         if not share:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, TypeVar, cast
 
 from engine.contract import events, generation
+from engine.contract.checkpoints import CheckpointName
 from engine.contract.errors import UserError
 from engine.contract.events import AnyEvent
 from engine.runs.run import Run
@@ -59,7 +60,7 @@ def engine_doctor() -> bytes:
 
 def stories(
     run: Run,
-    checkpoint: str,
+    checkpoint: CheckpointName,
     device: str,
     requests: Iterable[generation.Generate],
     quantize: str | None = None,

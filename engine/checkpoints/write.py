@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import torch
@@ -16,12 +16,12 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
+from engine.contract.checkpoints import CheckpointName
 from engine.contract.errors import UserError
 from engine.contract.experiment import Model
 from engine.contract.files import replaced_directory
 from engine.runs.run import Run
 
-Kind = Literal["best", "last"]
 FORMAT = 1  # of a checkpoint's files; readers refuse a higher one
 
 
@@ -38,7 +38,7 @@ class CheckpointInfo(msgspec.Struct):
 
 def save_checkpoint(
     run: Run,
-    kind: Kind,
+    kind: CheckpointName,
     weights: dict[str, Tensor],
     info: CheckpointInfo,
     tokenizer: Path,

@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.checkpoints.write import CheckpointInfo, Kind, save_checkpoint
+from engine.checkpoints.write import CheckpointInfo, save_checkpoint
+from engine.contract.checkpoints import CheckpointName
 from engine.contract.events import Checkpoint, Emit
 from engine.runs.run import Run
 
@@ -35,7 +36,7 @@ class CheckpointWriter:
         self._emit = emit
         self._copies = _Copies()
         self._changed = threading.Condition()  # guards what follows
-        self._waiting: dict[Kind, _Save] = {}
+        self._waiting: dict[CheckpointName, _Save] = {}
         self._newest: _Weights | None = None
         self._writing = False
         self._closing = False
@@ -60,7 +61,11 @@ class CheckpointWriter:
             print(self._error, file=sys.stderr)
 
     def save(
-        self, kind: Kind, weights: dict[str, Tensor], info: CheckpointInfo, trainer: dict[str, Any] | None = None
+        self,
+        kind: CheckpointName,
+        weights: dict[str, Tensor],
+        info: CheckpointInfo,
+        trainer: dict[str, Any] | None = None,
     ) -> None:
         """Take copies for the checkpoint `kind`; the tensors may change as soon as this returns.
 
@@ -113,7 +118,7 @@ class CheckpointWriter:
                 with self._changed:
                     self._drop(save)
 
-    def _write(self, kind: Kind, save: _Save) -> None:
+    def _write(self, kind: CheckpointName, save: _Save) -> None:
         if save.copied is not None:
             save.copied.synchronize()
         path = save_checkpoint(self._run, kind, save.weights.tensors, save.info, self._tokenizer, save.trainer)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from engine.model.gpt import GPT, KeyValueCache
+from engine.model.cache import KeyValueCache
+from engine.model.gpt import GPT
 
 
 def window_start(length: int, block_size: int) -> int:
@@ -22,7 +23,7 @@ def window_start(length: int, block_size: int) -> int:
     return max(0, -(-(length - block_size) // stride) * stride)
 
 
-def lay_out(model: GPT) -> GPT:
+def column_major(model: GPT) -> GPT:
     """Put the model's wide matrices into memory column by column: on a CPU 1.6 times as many tokens a second.
 
     A row times such a matrix reads it from front to back and adds up rows as long as the output, where the usual
@@ -63,7 +64,7 @@ class Decoder:
             hidden = self._hidden(self.texts, length - 1, self._cache)
         else:
             self._cache = None  # its memory is given back before more is taken
-            cache = KeyValueCache(self.model, len(self.texts))
+            cache = self.model.new_cache(len(self.texts))
             equal = all(text == self.texts[0] for text in self.texts)
             hidden = self._hidden(self.texts[:1] if equal else self.texts, start, cache)
             self._cache = cache

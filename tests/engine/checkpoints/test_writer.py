@@ -19,8 +19,9 @@ from torch import Tensor
 
 from engine.checkpoints import writer as writer_module
 from engine.checkpoints.read import load_whole, read_info, trainer_state
-from engine.checkpoints.write import CheckpointInfo, Kind, save_checkpoint
+from engine.checkpoints.write import CheckpointInfo, save_checkpoint
 from engine.checkpoints.writer import CheckpointWriter
+from engine.contract.checkpoints import CheckpointName
 from engine.contract.errors import UserError
 from engine.contract.events import Checkpoint, Event
 from engine.model.gpt import GPT
@@ -45,7 +46,7 @@ class Training:
         self.emitted: list[Event] = []
         self.writer = CheckpointWriter(run, tokenizer, self.emitted.append)
 
-    def save(self, kind: Kind, step: int) -> None:
+    def save(self, kind: CheckpointName, step: int) -> None:
         """Save what stands at `step`, and go on at once."""
         self._fill(step)
         info = CheckpointInfo(self.model, small_tokenizer().vocab_size, step, step, None)
@@ -61,7 +62,7 @@ class Training:
         return [(event.kind, event.step) for event in self.emitted if isinstance(event, Checkpoint)]
 
 
-def saved_step(run: Run, kind: Kind) -> int:
+def saved_step(run: Run, kind: CheckpointName) -> int:
     """The step of a checkpoint, every part of which is of that step."""
     model, info, tokenizer = load_whole(run, kind, CPU)
     assert tokenizer.fingerprint() == small_tokenizer().fingerprint()
@@ -95,9 +96,11 @@ class Disk:
     def __init__(self) -> None:
         self.begun = threading.Semaphore(0)
         self.goes_on = threading.Semaphore(0)
-        self.written: list[tuple[Kind, int]] = []
+        self.written: list[tuple[CheckpointName, int]] = []
 
-    def save(self, run: Run, kind: Kind, weights: dict[str, Tensor], info: CheckpointInfo, *rest: Any) -> Path:
+    def save(
+        self, run: Run, kind: CheckpointName, weights: dict[str, Tensor], info: CheckpointInfo, *rest: Any
+    ) -> Path:
         self.begun.release()
         assert self.goes_on.acquire(timeout=60)
         self.written.append((kind, info.step))
@@ -349,6 +352,7 @@ from pathlib import Path
 import torch
 from test_writer import Training, saved_step
 from engine.checkpoints.writer import CheckpointWriter
+from engine.contract.checkpoints import CheckpointName
 from engine.contract.errors import UserError
 from engine.contract.events import Checkpoint, EventReader, EventWriter
 from engine.runs.run import Run

@@ -241,7 +241,7 @@ def test_the_thread_waits_for_the_gpus_copies_and_the_loop_does_not(
         assert saved_step(training.run, "last") == 1
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that torch sees")
+@pytest.mark.cuda
 def test_copies_from_a_gpu_are_whole_and_pinned(make_run: Callable[..., Run], tokenizer: Path) -> None:
     training = Training(make_run(), tokenizer, torch.device("cuda"))
     with training.writer as writer:

@@ -21,7 +21,7 @@ from filelock import FileLock
 
 from engine.contract.errors import UserError
 from engine.contract.events import Emit
-from engine.data.progress import Progress
+from engine.data.progress import PhaseProgress
 from engine.data.readers import CHUNK, DataFile
 from engine.runs.workspace import Workspace, below, neighbour
 
@@ -109,7 +109,7 @@ def _download(url: str, target: Path, advice: str, emit: Emit) -> None:
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT) as response, open(partial, "wb") as file:
             length = response.headers.get("Content-Length")
-            progress = Progress(emit, "download", int(length) if length else None)
+            progress = PhaseProgress(emit, "download", int(length) if length else None)
             while chunk := response.read(CHUNK):
                 file.write(chunk)
                 progress.add(len(chunk))

@@ -23,7 +23,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -36,8 +35,8 @@ from engine.contract.experiment import Experiment
 from engine.contract.experiment import Tokenizer as TokenizerTable
 from engine.contract.files import replaced_directory
 from engine.data.locks import locked
-from engine.data.progress import Progress
-from engine.data.sources import Source, Splits, open_source
+from engine.data.progress import PhaseProgress
+from engine.data.sources import Source, Split, Splits, open_source
 from engine.data.token_files import SplitManifest, remove_journal, write_tokens
 from engine.data.tokenizers.byte_pair import TRAINING_CHARACTERS, train_byte_bpe
 from engine.data.tokenizers.load import load_tokenizer, open_tokenizer
@@ -119,7 +118,7 @@ class Translation(Protocol):
         ...
 
     def translated(self, stories: Iterable[str]) -> Iterator[str]:
-        """The stories' translations, in order."""
+        """The stories' translations, in order: one for each, empty or white space where nothing is left of it."""
         ...
 
 
@@ -138,7 +137,7 @@ def prepare(
     `translation` is what the stories pass through.
 
     A second preparation of the same data waits for the first, and one that was killed is gone on with. Memory stays
-    bounded whatever the corpus' size, but for some 20 bytes a row while the split is made.
+    bounded whatever the corpus' size, but for some 20 bytes a story while the split is made.
 
     Raises:
         UserError: the data cannot be found, read or written, or is too small.
@@ -208,7 +207,11 @@ def _reserved(
         # only what has no fixed vocabulary: prepared data is found without the files of GPT-2's tokenizer
         if opened is None and experiment.tokenizer.kind == "huggingface":
             opened = open_tokenizer(experiment.tokenizer, workspace, mirror)
-        key = _key(source, experiment, translation, opened)
+        # Where the same was made of another corpus, or of this one before it was moved, hashing alone may find it;
+        # otherwise the files are read for their stories as well, once.
+        made_alike = _made_alike(workspace, _key("", source, experiment, translation, opened))
+        fingerprint = source.fingerprint(scanning=None if made_alike else emit)
+        key = _key(fingerprint, source, experiment, translation, opened)
         digest = hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=6).hexdigest()
         workspace.data.mkdir(parents=True, exist_ok=True)
         with locked(workspace.data / f".{digest}.lock", "wait for another preparation of the same data", emit):
@@ -227,7 +230,11 @@ def _reserved(
 
 
 def _key(
-    source: Source, experiment: Experiment, translation: Translation | None, opened: Tokenizer | None
+    fingerprint: str,
+    source: Source,
+    experiment: Experiment,
+    translation: Translation | None,
+    opened: Tokenizer | None,
 ) -> dict[str, Any]:
     """Everything that shapes the tokens. What an older version had no key for is only there where it is used."""
     data, tokenizer = experiment.data, experiment.tokenizer
@@ -238,13 +245,22 @@ def _key(
         named = {"kind": tokenizer.kind, "fingerprint": opened.fingerprint()}
     return {
         "format": FORMAT,
-        "source": source.fingerprint,
+        "source": fingerprint,
         "fraction": data.fraction,
         **split,
         **{key: value for key in ("repair_mojibake", "normalization") if (value := getattr(data, key))},
         **({"translate": translation.key} if translation is not None else {}),
         "tokenizer": named,
     }
+
+
+def _made_alike(workspace: Workspace, key: dict[str, Any]) -> bool:
+    """Whether there is prepared data that was made as `key` says, of whatever source."""
+    for path in workspace.data.glob("*/manifest.json"):
+        with suppress(OSError, ValueError):
+            if {**msgspec.json.decode(path.read_bytes(), type=Manifest).key, "source": key["source"]} == key:
+                return True
+    return False
 
 
 def _sweep(workspace: Workspace) -> None:
@@ -308,7 +324,7 @@ def _kept_tokenizer(place: _Place, splits: Splits | None, emit: Emit) -> Tokeniz
 def _trained(place: _Place, splits: Splits, emit: Emit) -> Tokenizer:
     assert place.table.vocab_size is not None, "the experiment was checked"
     every = max(1, math.ceil(splits.train_characters / TRAINING_CHARACTERS))  # all over the split, not its first files
-    progress = Progress(emit, "train tokenizer", math.ceil(splits.train_count / every))
+    progress = PhaseProgress(emit, "train tokenizer", math.ceil(splits.train_count / every))
     stories = progress.of(splits.train(every))
     tokenizer = train_byte_bpe(stories, place.table.vocab_size, place.table.min_frequency)
     progress.finish()
@@ -320,34 +336,41 @@ def _write(place: _Place, emit: Emit) -> None:
     splits = _splits(place, emit)
     tokenizer = _kept_tokenizer(place, splits, emit)
     dtype: Literal["uint16", "uint32"] = "uint16" if tokenizer.vocab_size <= 2**16 else "uint32"
-    progress = Progress(emit, "tokenize train", splits.train_count)
-    train = write_tokens(place.part / "train.bin", progress.of(splits.train()), tokenizer, dtype)
-    if not train.stories:
+    paths: dict[Split, Path] = {"train": place.part / "train.bin", "val": place.part / "val.bin"}
+    progress = PhaseProgress(emit, "tokenize", splits.train_count + splits.val_count)
+    first: list[str] = []  # validation stories
+    written = write_tokens(paths, progress.of(_remembering(first, splits.both())), tokenizer, dtype)
+    if not written["train"].stories:
         why = ": each one is a validation story too" if splits.repeated else ""
         raise UserError(f"data: the training split holds no story{why}")
     progress.finish()
-    progress = Progress(emit, "tokenize validation", splits.val_count)
-    val = write_tokens(place.part / "val.bin", progress.of(splits.validation()), tokenizer, dtype)
-    progress.finish()
-    for name in ("train.bin", "val.bin"):
-        remove_journal(place.part / name)
+    for path in paths.values():
+        remove_journal(path)
     created = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    warnings = _warnings(place, tokenizer, splits)
-    manifest = Manifest(place.key, tokenizer.vocab_size, dtype, train, val, warnings, created)
+    warnings = _warnings(place, tokenizer, splits.repeated, first)
+    manifest = Manifest(place.key, tokenizer.vocab_size, dtype, written["train"], written["val"], warnings, created)
     (place.part / "manifest.json").write_bytes(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
 
 
-def _warnings(place: _Place, tokenizer: Tokenizer, splits: Splits) -> list[str]:
-    """What the user should know of the data."""
+def _remembering(first: list[str], stories: Iterable[tuple[Split, str]]) -> Iterator[tuple[Split, str]]:
+    """The same stories; the first validation stories of them are then in `first`, too."""
+    for split, story in stories:
+        if split == "val" and len(first) < _SAMPLE:
+            first.append(story)
+        yield split, story
+
+
+def _warnings(place: _Place, tokenizer: Tokenizer, repeated: int, first: list[str]) -> list[str]:
+    """What the user should know of the data; `first` are validation stories."""
     warnings, table = [], place.table
     if place.starting is None and table.kind == "byte_bpe" and tokenizer.vocab_size != table.vocab_size:
         warnings.append(
             f"tokenizer.vocab_size = {table.vocab_size:,}: the training stories give only {tokenizer.vocab_size:,} "
             f"entries at min_frequency = {table.min_frequency}; the model gets that many"
         )
-    if splits.repeated:
-        stories = "story" if splits.repeated == 1 else "stories"
-        warnings.append(f"{splits.repeated:,} training {stories} left out: the validation split holds the same")
+    if repeated:
+        stories = "story" if repeated == 1 else "stories"
+        warnings.append(f"{repeated:,} training {stories} left out: the validation split holds the same")
     if tokenizer.kind == "huggingface":  # the others have a token for each byte
-        warnings += loss_warnings(tokenizer, list(islice(splits.validation(), _SAMPLE)))
+        warnings += loss_warnings(tokenizer, first)
     return warnings

@@ -9,6 +9,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from engine.contract.events import Emit, Warning
 from engine.contract.experiment import Train
 from engine.device.memory import is_out_of_memory
 
-Loss = Callable[[Tensor, Tensor], Tensor]  # ids and targets, both (batch, time) -> a scalar
+Loss = Callable[..., Tensor]  # ids, targets, and what else a loss of the model takes -> a scalar
 
 TRITON_CAPABILITY = (7, 0)  # the oldest GPU that Triton, which inductor writes GPU code in, compiles for
 
@@ -28,8 +29,10 @@ def should_compile(train: Train, device: torch.device) -> bool:
     return device.type == "cuda" if train.compile == "auto" else train.compile
 
 
-def compiled(function: Loss, model: nn.Module, train: Train, device: torch.device, emit: Emit) -> Loss:
-    """`function`, a loss of `model`, compiled where `train.compile` says so.
+def compiled(
+    plain: Loss, by_torch: Callable[[], Loss], model: nn.Module, train: Train, device: torch.device, emit: Emit
+) -> Loss:
+    """`plain`, a loss of `model`, or what `by_torch` makes of it by torch.compile, where `train.compile` says so.
 
     What `auto` cannot compile is run as it is, and a warning says why; its first call tries that out, forward and
     backward. `compile = true` asks for no less.
@@ -38,47 +41,47 @@ def compiled(function: Loss, model: nn.Module, train: Train, device: torch.devic
         UserError: `train.compile` is true, and this machine lacks something; also from the first call.
     """
     if not should_compile(train, device):
-        return function
+        return plain
     problem = _lacking(device)
     if problem is None:
-        return _Tried(function, model, train, emit)
+        return _Tried(plain, by_torch(), model, train, emit)
     _refuse(problem, train, emit)
-    return function
+    return plain
 
 
 class _Tried:
     """A compiled function that is tried out by its first call with gradients."""
 
-    def __init__(self, function: Loss, model: nn.Module, train: Train, emit: Emit) -> None:
-        self._plain, self._model, self._train, self._emit = function, model, train, emit
-        self._chosen: Loss = torch.compile(function)
+    def __init__(self, plain: Loss, by_torch: Loss, model: nn.Module, train: Train, emit: Emit) -> None:
+        self._plain, self._chosen, self._model, self._train, self._emit = plain, by_torch, model, train, emit
         self._tried = False
 
-    def __call__(self, ids: Tensor, targets: Tensor) -> Tensor:
+    def __call__(self, *batch: Any) -> Tensor:
         if not self._tried and torch.is_grad_enabled():
             self._tried = True
-            self._try(ids, targets)
-        return self._chosen(ids, targets)
+            self._try(batch)
+        return self._chosen(*batch)
 
-    def _try(self, ids: Tensor, targets: Tensor) -> None:
+    def _try(self, batch: tuple[Any, ...]) -> None:
         """Compilers fail in too many ways to be told by class: whatever fails compiled and not as it is, is theirs."""
         try:
-            self._pass_through(self._chosen, ids, targets)
+            self._pass_through(self._chosen, batch)
             return
         except Exception as error:
             if is_out_of_memory(error):
                 raise
             reason = told(error)
-        self._pass_through(self._plain, ids, targets)
+        self._pass_through(self._plain, batch)
         torch._dynamo.reset()  # it keeps what it has traced
         self._chosen = self._plain
         _refuse(reason, self._train, self._emit)
 
-    def _pass_through(self, function: Loss, ids: Tensor, targets: Tensor) -> None:
+    def _pass_through(self, function: Loss, batch: tuple[Any, ...]) -> None:
         """Forward and backward, as code for the latter may be compiled no sooner; random state stays as it was."""
-        gpus = [ids.device] if ids.device.type == "cuda" else []
+        parameters = [parameter for parameter in self._model.parameters() if parameter.requires_grad]
+        gpus = {parameter.device for parameter in parameters if parameter.device.type == "cuda"}
         with torch.random.fork_rng(devices=gpus):
-            torch.autograd.grad(function(ids, targets), [p for p in self._model.parameters() if p.requires_grad])
+            torch.autograd.grad(function(*batch), parameters)
 
 
 def told(error: BaseException) -> str:

@@ -54,7 +54,7 @@ for keys in json.loads(sys.argv[1]):
     try:
         source = open_source(data, Workspace(Path.cwd()), None, emit)
         splits = source.divide(emit)
-        answers.append([source.fingerprint, list(splits.train()), list(splits.validation()), streamed])
+        answers.append([source.fingerprint(), list(splits.train()), list(splits.validation()), streamed])
     except UserError as error:
         answers.append(str(error))
 print(json.dumps(answers))

@@ -40,7 +40,7 @@ def test_compilation_is_for_gpus_unless_told_otherwise() -> None:
 
 def test_what_is_not_to_be_compiled_is_left_as_it_is() -> None:
     model, said = Model(), list[Event]()
-    assert compiled(model.loss, model, Train(1), CPU, said.append) == model.loss
+    assert compiled(model.loss, lambda: torch.compile(model.loss), model, Train(1), CPU, said.append) == model.loss
     assert not said
 
 
@@ -76,11 +76,11 @@ def test_a_gpu_for_which_nothing_can_be_compiled_trains_without(
         monkeypatch.setenv("CC", "nowhere -O2")
         reason = r"there is no compiler \(CC = nowhere -O2\)"
     model, said = Model(), list[Event]()
-    assert compiled(model.loss, model, Train(1), GPU, said.append) == model.loss
+    assert compiled(model.loss, lambda: torch.compile(model.loss), model, Train(1), GPU, said.append) == model.loss
     (warning,) = said
     assert isinstance(warning, Warning)
     with pytest.raises(UserError, match=f"train.compile = true: .*{reason}"):
-        compiled(model.loss, model, Train(1, compile=True), GPU, said.append)
+        compiled(model.loss, lambda: torch.compile(model.loss), model, Train(1, compile=True), GPU, said.append)
     assert warning.message.startswith("trains without torch.compile")
 
 
@@ -115,7 +115,7 @@ def test_a_compilation_that_fails_is_told_and_the_training_is_what_it_would_have
     gpus((8, 0))
     monkeypatch.setattr(torch, "compile", failing(forward))
     model, said = Model(), list[Event]()
-    loss_of = compiled(model.loss, model, Train(1), GPU, said.append)
+    loss_of = compiled(model.loss, lambda: torch.compile(model.loss), model, Train(1), GPU, said.append)
     torch.manual_seed(1)
     losses = [loss_of(*BATCH).item() for _ in range(2)]
     torch.manual_seed(1)
@@ -132,7 +132,7 @@ def test_an_evaluation_before_the_first_step_proves_nothing(
     gpus((8, 0))
     monkeypatch.setattr(torch, "compile", failing(forward=False))
     model, said = Model(), list[Event]()
-    loss_of = compiled(model.loss, model, Train(1), GPU, said.append)
+    loss_of = compiled(model.loss, lambda: torch.compile(model.loss), model, Train(1), GPU, said.append)
     with torch.no_grad():
         loss_of(*BATCH)
     loss_of(*BATCH).backward()  # type: ignore[no-untyped-call]
@@ -145,7 +145,7 @@ def test_what_fails_uncompiled_too_is_no_compilers_fault(
     gpus((8, 0))
     monkeypatch.setattr(torch, "compile", failing(forward=True))
     model, said = Model(), list[Event]()
-    loss_of = compiled(model.loss, model, Train(1), GPU, said.append)
+    loss_of = compiled(model.loss, lambda: torch.compile(model.loss), model, Train(1), GPU, said.append)
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
         loss_of(torch.ones(2, 3), BATCH[1])
     assert not said
@@ -165,7 +165,7 @@ def test_too_little_memory_is_no_compilers_fault_either(
     monkeypatch.setattr(torch, "compile", fake_compile)
     model, said = Model(), list[Event]()
     with pytest.raises(torch.OutOfMemoryError):
-        compiled(model.loss, model, Train(1), GPU, said.append)(*BATCH)
+        compiled(model.loss, lambda: torch.compile(model.loss), model, Train(1), GPU, said.append)(*BATCH)
     assert not said
 
 
@@ -178,6 +178,6 @@ def test_a_compiler_that_does_not_compile_is_told_in_words(monkeypatch: pytest.M
     monkeypatch.setattr(inductor.cpp, "cxx", (None, "/bin/false"))
     monkeypatch.setattr(inductor, "force_disable_caches", True)
     model, said = Model(), list[Event]()
-    loss_of = compiled(model.loss, model, Train(1, compile=True), CPU, said.append)
+    loss_of = compiled(model.loss, lambda: torch.compile(model.loss), model, Train(1, compile=True), CPU, said.append)
     with pytest.raises(UserError, match=r'train.compile = true: \w+: .*; "auto" trains without it'):
         loss_of(*BATCH)

@@ -287,7 +287,8 @@ def check_generate(bench: Bench) -> str:
     run = bench.new_run("train.max_steps=1000000")
     with _engine("train", run) as training:
         _wait(lambda: _saved(run, "best"), training, run, "a checkpoint")
-        request = generation.encode(generation.Generate("Once", seed=1, sampling=_sampling()))
+        sampling = parse_experiment(EXPERIMENT, "doctor").sampling
+        request = generation.encode(generation.Generate("Once", seed=1, sampling=sampling)) + b"\n"
         with _engine("generate", run, "--device", str(bench.device), pipes=True) as writing:
             before = _last_step(run)
             replies = [generation.decode_reply.decode(line) for line in writing.communicate(request)[0].splitlines()]
@@ -404,10 +405,6 @@ def _difference(losses: list[float], expected: list[float]) -> float:
         return math.inf
     worst = max(abs(one - other) / other for one, other in zip(losses, expected, strict=True))
     return math.inf if math.isnan(worst) else worst
-
-
-def _sampling() -> generation.Sampling:
-    return parse_experiment(EXPERIMENT, "doctor").sampling
 
 
 def _name(device: torch.device) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, TypeVar, cast
 
 from engine.contract import events, generation
+from engine.contract.checkpoints import CheckpointName
 from engine.contract.errors import UserError
 from engine.contract.events import AnyEvent
 from engine.runs.run import Run
@@ -83,7 +84,7 @@ def engine_proof(device: str, show: Callable[[events.Checked], None]) -> events.
 
 def stories(
     run: Run,
-    checkpoint: str,
+    checkpoint: CheckpointName,
     device: str,
     requests: Iterable[generation.Generate],
     quantize: str | None = None,

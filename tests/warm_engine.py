@@ -32,7 +32,8 @@ class WarmEngine:
     """`python -m engine ARGUMENTS`, with what the tests use of `subprocess.Popen`.
 
     Streams are files, or None for pipes. `limits` are in bytes: RLIMIT_AS counts from what the process has to begin
-    with, any other is the limit itself.
+    with, any other is the limit itself. `signalled_at` is a step and a signal, which the process gets as soon as it
+    has written that step's event.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class WarmEngine:
         stdout: IO[bytes] | None = None,
         stderr: IO[bytes] | None = None,
         limits: Mapping[int, int] | None = None,
+        signalled_at: tuple[int, int] | None = None,
     ) -> None:
         with ExitStack() as theirs:
 
@@ -54,7 +56,7 @@ class WarmEngine:
 
             (source, self.stdin), (out, self.stdout) = stream(stdin, 1), stream(stdout, 0)
             errors, self.stderr = stream(stderr, 0)
-            work = (arguments, dict(os.environ), (source, out, errors), dict(limits or {}))
+            work = (arguments, dict(os.environ), (source, out, errors), dict(limits or {}), signalled_at)
             self._process = _context.Process(target=_work, args=work, daemon=True)
             self._process.start()
 
@@ -99,7 +101,11 @@ def answer(*arguments: str, limits: Mapping[int, int] | None = None) -> subproce
 
 
 def _work(
-    arguments: tuple[str, ...], environment: dict[str, str], streams: tuple[Connection, ...], limits: dict[int, int]
+    arguments: tuple[str, ...],
+    environment: dict[str, str],
+    streams: tuple[Connection, ...],
+    limits: dict[int, int],
+    signalled_at: tuple[int, int] | None,
 ) -> None:
     """The engine's process."""
     os.environ.clear()
@@ -111,10 +117,26 @@ def _work(
     for kind, limit in limits.items():
         begun_with = _address_space() if kind == resource.RLIMIT_AS else 0
         resource.setrlimit(kind, (begun_with + limit,) * 2)
+    if signalled_at is not None:
+        _signal_at(*signalled_at)
     from engine import __main__ as program
 
     sys.argv = [str(program.__file__), *arguments]
     sys.exit(program.main())
+
+
+def _signal_at(step: int, number: int) -> None:
+    """Have this process signalled as soon as it has written the event of `step`."""
+    from engine.contract.events import Event, EventWriter, Step
+
+    write = EventWriter.__call__
+
+    def write_and_signal(self: EventWriter, event: Event) -> None:
+        write(self, event)
+        if isinstance(event, Step) and event.step == step:
+            os.kill(os.getpid(), number)
+
+    EventWriter.__call__ = write_and_signal  # type: ignore[method-assign]
 
 
 def _address_space() -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import torch
@@ -15,12 +15,11 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
+from engine.contract.checkpoints import CheckpointName
 from engine.contract.errors import UserError
 from engine.contract.experiment import Model
 from engine.contract.files import replaced_directory
 from engine.runs.run import Run
-
-Kind = Literal["best", "last"]
 
 
 class CheckpointInfo(msgspec.Struct):
@@ -36,7 +35,7 @@ class CheckpointInfo(msgspec.Struct):
 
 def save_checkpoint(
     run: Run,
-    kind: Kind,
+    kind: CheckpointName,
     weights: dict[str, Tensor],
     info: CheckpointInfo,
     tokenizer: Path,

@@ -17,6 +17,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from engine.contract.checkpoints import CheckpointName
+
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]  # what any reader can hold; a longer one is damage
 EndReason = Literal["finished", "early_stopped", "stopped", "failed", "diverged"]
 
@@ -96,7 +98,7 @@ class Eval(Event):
 class Checkpoint(Event):
     """A checkpoint stands on disk; written after it. `path` is relative to the run's directory."""
 
-    kind: Literal["best", "last"]
+    kind: CheckpointName
     step: Int64
     path: str
 
@@ -143,14 +145,14 @@ class RunEnded(Event):
 class Evaluated(Event):
     """The whole validation split, once: what `python -m engine evaluate` prints at its end. Loss in nats a token."""
 
-    checkpoint: Literal["best", "last"]
+    checkpoint: CheckpointName
     step: Int64
     val_loss: float
     bits_per_byte: float
     tokens: Int64  # predicted
 
 
-class Piece(msgspec.Struct, frozen=True):
+class TokenPiece(msgspec.Struct, frozen=True):
     """A token of a text, and what it stands for there; `text` is "" where it is a part of a character only."""
 
     id: int
@@ -168,7 +170,7 @@ class Tokenized(Event):
     bytes: Int64  # UTF-8
     words: Int64  # between white space
     tokens: Int64
-    pieces: list[Piece]  # of the text's beginning
+    pieces: list[TokenPiece]  # of the text's beginning
     unknown: Int64 = 0  # tokens that stand for any text which the vocabulary lacks
     altered: Int64 = 0  # stories, or the text, that come back from their tokens otherwise than they were
 
@@ -179,7 +181,7 @@ class Exported(Event):
     run: str
     format: str
     output: str
-    checkpoint: Literal["best", "last"] | None = None
+    checkpoint: CheckpointName | None = None
     step: Int64 | None = None
     parameters: Int64 | None = None
     points: Int64 | None = None  # of metrics

@@ -9,7 +9,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,12 @@ from engine.contract.events import Emit, Warning
 from engine.contract.experiment import Train
 from engine.device.memory import is_out_of_memory
 
-Loss = Callable[..., Tensor]  # ids, targets, and what else a loss of the model takes -> a scalar
+
+class Loss(Protocol):
+    """Ids and targets, both (batch, time), to a scalar; `scale` is what it will be multiplied by."""
+
+    def __call__(self, ids: Tensor, targets: Tensor, scale: Tensor | None = None) -> Tensor: ...
+
 
 TRITON_CAPABILITY = (7, 0)  # the oldest GPU that Triton, which inductor writes GPU code in, compiles for
 
@@ -30,9 +35,9 @@ def should_compile(train: Train, device: torch.device) -> bool:
 
 
 def compiled(
-    plain: Loss, by_torch: Callable[[], Loss], model: nn.Module, train: Train, device: torch.device, emit: Emit
+    plain: Loss, compile_it: Callable[[], Loss], model: nn.Module, train: Train, device: torch.device, emit: Emit
 ) -> Loss:
-    """`plain`, a loss of `model`, or what `by_torch` makes of it by torch.compile, where `train.compile` says so.
+    """`plain`, a loss of `model`, or what `compile_it` makes of it where `train.compile` says so.
 
     What `auto` cannot compile is run as it is, and a warning says why; its first call tries that out, forward and
     backward. `compile = true` asks for no less.
@@ -44,7 +49,7 @@ def compiled(
         return plain
     problem = _lacking(device)
     if problem is None:
-        return _Tried(plain, by_torch(), model, train, emit)
+        return _Tried(plain, compile_it(), model, train, emit)
     _refuse(problem, train, emit)
     return plain
 
@@ -52,36 +57,36 @@ def compiled(
 class _Tried:
     """A compiled function that is tried out by its first call with gradients."""
 
-    def __init__(self, plain: Loss, by_torch: Loss, model: nn.Module, train: Train, emit: Emit) -> None:
-        self._plain, self._chosen, self._model, self._train, self._emit = plain, by_torch, model, train, emit
+    def __init__(self, plain: Loss, compiled: Loss, model: nn.Module, train: Train, emit: Emit) -> None:
+        self._plain, self._model, self._train, self._emit = plain, model, train, emit
+        self._chosen = compiled
         self._tried = False
 
-    def __call__(self, *batch: Any) -> Tensor:
+    def __call__(self, ids: Tensor, targets: Tensor, scale: Tensor | None = None) -> Tensor:
         if not self._tried and torch.is_grad_enabled():
             self._tried = True
-            self._try(batch)
-        return self._chosen(*batch)
+            self._try(ids, targets)
+        return self._chosen(ids, targets, scale)
 
-    def _try(self, batch: tuple[Any, ...]) -> None:
+    def _try(self, ids: Tensor, targets: Tensor) -> None:
         """Compilers fail in too many ways to be told by class: whatever fails compiled and not as it is, is theirs."""
         try:
-            self._pass_through(self._chosen, batch)
+            self._pass_through(self._chosen, ids, targets)
             return
         except Exception as error:
             if is_out_of_memory(error):
                 raise
             reason = told(error)
-        self._pass_through(self._plain, batch)
+        self._pass_through(self._plain, ids, targets)
         torch._dynamo.reset()  # it keeps what it has traced
         self._chosen = self._plain
         _refuse(reason, self._train, self._emit)
 
-    def _pass_through(self, function: Loss, batch: tuple[Any, ...]) -> None:
+    def _pass_through(self, function: Loss, ids: Tensor, targets: Tensor) -> None:
         """Forward and backward, as code for the latter may be compiled no sooner; random state stays as it was."""
-        parameters = [parameter for parameter in self._model.parameters() if parameter.requires_grad]
-        gpus = {parameter.device for parameter in parameters if parameter.device.type == "cuda"}
+        gpus = [ids.device] if ids.device.type == "cuda" else []
         with torch.random.fork_rng(devices=gpus):
-            torch.autograd.grad(function(*batch), parameters)
+            torch.autograd.grad(function(ids, targets), [p for p in self._model.parameters() if p.requires_grad])
 
 
 def told(error: BaseException) -> str:

@@ -7,13 +7,13 @@ an output head that shares the token embedding.
 from __future__ import annotations
 
 import math
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.contract.experiment import Model
+from engine.device.compilation import Loss
 from engine.model.blocks import Block
 from engine.model.cache import KeyValueCache
 from engine.model.loss import SoftmaxGradient, cross_entropy, softmax_gradient
@@ -101,13 +101,7 @@ class GPT(nn.Module):
         return cross_entropy(hidden, weight, targets, scale, by)
 
 
-class LossOf(Protocol):
-    """`GPT.loss`, or a compiled one."""
-
-    def __call__(self, ids: Tensor, targets: Tensor, scale: Tensor | None = None) -> Tensor: ...
-
-
-def compiled_loss(model: GPT) -> LossOf:
+def compiled_loss(model: GPT) -> Loss:
     """`model.loss`, compiled: the way to the head as one graph, a chunk's softmax and gradient as another.
 
     The loop over chunks stays Python, with the head's products in it: they are library calls either way, and a graph

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from engine.contract.events import Emit, Prepare
 from engine.data.batches import Batch
+from engine.device.compilation import Loss
 from engine.device.precision import autocast
-from engine.model.gpt import GPT, LossOf
+from engine.model.gpt import GPT
 
 
 def bits_per_byte(loss: float, tokens: int, text_bytes: int) -> float:
@@ -26,7 +27,7 @@ def bits_per_byte(loss: float, tokens: int, text_bytes: int) -> float:
 
 
 @torch.no_grad()
-def mean_loss(model: GPT, batches: Iterable[Batch], precision: str, loss_of: LossOf | None = None) -> tuple[float, int]:
+def mean_loss(model: GPT, batches: Iterable[Batch], precision: str, loss_of: Loss | None = None) -> tuple[float, int]:
     """Nats a token over all `batches`, and how many tokens that were. Dropout is off meanwhile.
 
     `loss_of` is `model.loss`, or a compiled one. The device is waited for once, at the end.

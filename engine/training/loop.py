@@ -12,7 +12,8 @@ import torch
 from torch.amp.grad_scaler import GradScaler
 
 from engine.checkpoints.read import check_tokenizer, load_model
-from engine.checkpoints.write import CheckpointInfo, Kind, save_checkpoint
+from engine.checkpoints.write import CheckpointInfo, save_checkpoint
+from engine.contract.checkpoints import CheckpointName
 from engine.contract.errors import UserError
 from engine.contract.events import Checkpoint, Emit, EndReason, Eval, Resumed
 from engine.contract.experiment import Experiment
@@ -68,12 +69,11 @@ def train(
         emit(Resumed(progress.step))
     if config.init_from is not None and progress.step == 0:
         start_from(config.init_from, model, experiment, run, data)
-    log = StepLog(
-        emit, progress, rates(experiment, data, device, precision), device, skips_overflow=scaler.is_enabled()
-    )
+    rated = rates(experiment, data, device, precision)
+    log = StepLog(emit, progress, rated, device, skips_overflow=scaler.is_enabled())
     loss_of = compiled(model.loss, lambda: compiled_loss(model), model, config, device, emit)
 
-    def save(kind: Kind) -> None:
+    def save(kind: CheckpointName) -> None:
         info = CheckpointInfo(
             experiment.model, data.manifest.vocab_size, progress.step, progress.tokens, progress.val_loss
         )

@@ -11,8 +11,8 @@ from typing import Any
 
 import pyarrow
 import pytest
-from hub_server import address, hub_server
 from pyarrow import parquet
+from warm_datasets import WarmDatasets
 
 from engine.contract.errors import UserError
 from engine.contract.events import Event, Prepare
@@ -313,38 +313,37 @@ def test_a_hub_dataset_counts_by_its_texts_where_datasets_would_keep_it_in_memor
     assert told[0][0] != told[1][0]
 
 
-def ask(root: Path, endpoint: str, *cases: dict[str, str]) -> list[Any]:
-    """What a process answers that asks the hub at `endpoint`."""
-    environment = {"HF_HOME": str(root / "cache"), "HF_ENDPOINT": endpoint, "PYTHONPATH": os.getcwd()}
-    command = [sys.executable, "-c", HUB_PROGRAM, json.dumps(cases)]
-    done = subprocess.run(
-        command, cwd=root, env={**os.environ, **environment}, capture_output=True, text=True, check=True
-    )
-    return json.loads(done.stdout)
+def ask(hub: WarmDatasets, root: Path, *cases: dict[str, str]) -> list[Any]:
+    """What a process answers that asks the hub."""
+    return json.loads(hub.run(HUB_PROGRAM, json.dumps(cases), root))
 
 
-def test_a_misspelt_or_gated_dataset_is_said_and_one_on_the_hub_is_read_without_it_later(tmp_path: Path) -> None:
+def test_a_misspelt_or_gated_dataset_is_said_and_one_on_the_hub_is_read_without_it_later(
+    hub: WarmDatasets, tmp_path: Path
+) -> None:
     files = {"README.md": b"# stories", "train.jsonl": b'{"text": "a"}\n', "validation.jsonl": b'{"text": "b"}\n'}
-    with hub_server(files) as server:
+    with hub.serving(files):
         cases = [{}, {"dataset": "owner/nmae"}, {"dataset": "owner/gated"}]
-        there, misspelt, gated = ask(tmp_path, address(server), *cases)
+        there, misspelt, gated = ask(hub, tmp_path, *cases)
         assert there[1:] == [["a"], ["b"]]
         assert misspelt.startswith('data.dataset = "owner/nmae": the hub has no such dataset, or it is private')
         assert "ask its owner at https://huggingface.co/datasets/owner/gated, then run hf auth login" in gated
 
 
-def test_a_network_that_goes_away_in_the_middle_is_said(tmp_path: Path) -> None:
+def test_a_network_that_goes_away_in_the_middle_is_said(hub: WarmDatasets, tmp_path: Path) -> None:
     files = {"README.md": b"# stories", "train.jsonl": b'{"text": "a"}\n' * 40, "validation.jsonl": b'{"text": "b"}\n'}
-    with hub_server(files, broken="train.jsonl") as server:
-        (told,) = ask(tmp_path, address(server), {})
+    with hub.serving(files, broken="train.jsonl"):
+        (told,) = ask(hub, tmp_path, {})
     assert told.startswith('data.dataset = "owner/name": peer closed connection')
     assert "hf download owner/name --repo-type dataset --local-dir DIR/owner/name" in told
 
 
-def test_a_dataset_that_cannot_be_read_is_said_with_the_cause_and_without_blaming_the_network(tmp_path: Path) -> None:
+def test_a_dataset_that_cannot_be_read_is_said_with_the_cause_and_without_blaming_the_network(
+    hub: WarmDatasets, tmp_path: Path
+) -> None:
     files = {"README.md": b"# stories", "train.jsonl": b'{"text": "a"}\n{"text": \n', "test.jsonl": b'{"text": "b"}\n'}
-    with hub_server(files) as server:
-        (told,) = ask(tmp_path, address(server), {})
+    with hub.serving(files):
+        (told,) = ask(hub, tmp_path, {})
     assert told.startswith('data.dataset = "owner/name": An error occurred while generating the dataset: ')
     assert "JSON" in told and len(told.splitlines()) == 1
 

@@ -24,7 +24,7 @@ class Model(nn.Module):
         super().__init__()
         self.linear = nn.Linear(4, 1)
 
-    def loss(self, ids: Tensor, targets: Tensor) -> Tensor:
+    def loss(self, ids: Tensor, targets: Tensor, scale: Tensor | None = None) -> Tensor:
         return (nn.functional.dropout(self.linear(ids), 0.5) - targets).square().mean()
 
 

@@ -18,7 +18,7 @@ import torch
 from tiny_marian import load_translator
 
 from engine.commands.prepare import prepare_experiment
-from engine.commands.tokenize import tokenized
+from engine.commands.tokenize import tokenize_text
 from engine.contract.errors import UserError
 from engine.contract.events import Event, Prepare
 from engine.contract.experiment import Data, Experiment, Hardware, Model, Tokenizer, Train, Translate
@@ -292,7 +292,7 @@ def test_a_damaged_model_is_told_by_its_key_and_leaves_nothing_behind(workspace:
 
 
 def test_the_tokenizer_command_cuts_translated_stories(workspace: Workspace) -> None:
-    told = tokenized(experiment(), workspace, None, None, lambda event: None)
+    told = tokenize_text(experiment(), workspace, None, None, lambda event: None)
     expected = translator(workspace).translate(STORIES[:20])
     assert told.stories == 20
     assert told.characters == sum(map(len, expected))

@@ -202,6 +202,24 @@ class Imported(Event):
     notes: list[str]  # for the person to know
 
 
+class Checked(Event):
+    """A check of `python -m engine doctor --train`. One that is absent has nothing to look at on this device."""
+
+    name: str
+    outcome: Literal["holds", "fails", "absent"]
+    measured: str  # in words, with its figures
+    advice: str | None = None  # where it fails
+    seconds: float = 0.0
+
+
+class Proven(Event):
+    """What `python -m engine doctor --train` prints at its end."""
+
+    device: str  # such as cuda:0
+    name: str  # as a person knows it
+    failed: Int64  # checks
+
+
 AnyEvent = (
     Queued
     | RunStarted
@@ -219,6 +237,8 @@ AnyEvent = (
     | Tokenized
     | Exported
     | Imported
+    | Checked
+    | Proven
 )
 Emit = Callable[[Event], None]
 

@@ -94,9 +94,11 @@ class PreparedData:
             width = 2 if manifest.dtype == "uint16" else 4
             for path, split in ((prepared.train, manifest.train), (prepared.val, manifest.val)):
                 if path.stat().st_size != split.tokens * width:
-                    raise UserError(f"{path}: is damaged: wants {split.tokens * width:,} bytes; delete {directory}")
+                    raise UserError(
+                        f"{path} is damaged: it should have {split.tokens * width:,} bytes; delete {directory}"
+                    )
         except (OSError, ValueError) as error:  # msgspec's, and text that is not UTF-8
-            raise UserError(f"{directory}: is no whole prepared data: {error}; delete it") from None
+            raise UserError(f"{directory}: the prepared data is incomplete: {error}; delete it") from None
         return prepared
 
 
@@ -214,7 +216,7 @@ def _reserved(
         key = _key(fingerprint, source, experiment, translation, opened)
         digest = hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=6).hexdigest()
         workspace.data.mkdir(parents=True, exist_ok=True)
-        with locked(workspace.data / f".{digest}.lock", "wait for another preparation of the same data", emit):
+        with locked(workspace.data / f".{digest}.lock", "waiting for another preparation of the same data", emit):
             part = workspace.data / f".{digest}.part"
             place = _Place(
                 source,
@@ -341,8 +343,8 @@ def _write(place: _Place, emit: Emit) -> None:
     first: list[str] = []  # validation stories
     written = write_tokens(paths, progress.of(_remembering(first, splits.both())), tokenizer, dtype)
     if not written["train"].stories:
-        why = ": each one is a validation story too" if splits.repeated else ""
-        raise UserError(f"data: the training split holds no story{why}")
+        why = ": every one is also a validation story" if splits.repeated else ""
+        raise UserError(f"data: the training split contains no stories{why}")
     progress.finish()
     for path in paths.values():
         remove_journal(path)
@@ -366,11 +368,11 @@ def _warnings(place: _Place, tokenizer: Tokenizer, repeated: int, first: list[st
     if place.starting is None and table.kind == "byte_bpe" and tokenizer.vocab_size != table.vocab_size:
         warnings.append(
             f"tokenizer.vocab_size = {table.vocab_size:,}: the training stories give only {tokenizer.vocab_size:,} "
-            f"entries at min_frequency = {table.min_frequency}; the model gets that many"
+            f"entries at min_frequency = {table.min_frequency}; the model uses that many"
         )
     if repeated:
         stories = "story" if repeated == 1 else "stories"
-        warnings.append(f"{repeated:,} training {stories} left out: the validation split holds the same")
+        warnings.append(f"{repeated:,} training {stories} left out: they are also in the validation split")
     if tokenizer.kind == "huggingface":  # the others have a token for each byte
         warnings += loss_warnings(tokenizer, first)
     return warnings

@@ -9,7 +9,14 @@ data/NAME-HASH/    HASH is over everything that shaped the tokens, so experiment
 
 data/translations/  what `[data.translate]` has translated, by model
 
-data/.HASH.part/   what a preparation that was killed or interrupted has done; the next one goes on from there
+data/.HASH.part/   what a preparation that was killed or interrupted has done; the next one resumes it
+
+data/.content-hashes.json   the hashes of files, by which prepared data is found without reading them
+
+A csv, tsv, jsonl, json, txt or parquet file is read twice: for the hashes of the file and of its stories, and for the
+tokens of both splits. A trained tokenizer reads it once more in between, for the training split must be known. Rows of
+a hub dataset are hashed as files first, since they are read through a memory map. A translated corpus is read once more
+for each split that is translated, and its validation split once for the hashes of the translations.
 """
 
 from __future__ import annotations
@@ -138,7 +145,7 @@ def prepare(
     `tokenizer` is that of the weights which the training starts from, and takes the place of `[tokenizer]`;
     `translation` is what the stories pass through.
 
-    A second preparation of the same data waits for the first, and one that was killed is gone on with. Memory stays
+    A second preparation of the same data waits for the first, and one that was killed is resumed. Memory stays
     bounded whatever the corpus' size, but for some 20 bytes a story while the split is made.
 
     Raises:
@@ -266,7 +273,7 @@ def _made_alike(workspace: Workspace, key: dict[str, Any]) -> bool:
 
 
 def _sweep(workspace: Workspace) -> None:
-    """Remove what preparations have left that nobody went on with: their experiments will have changed since."""
+    """Remove what preparations have left that nobody resumed: their experiments will have changed since."""
     for part in workspace.data.glob(".*.part"):
         lock = FileLock(part.with_suffix(".lock"))
         with suppress(OSError, Timeout):  # it is in use, or being removed
@@ -288,7 +295,7 @@ def _find(workspace: Workspace, digest: str) -> PreparedData | None:
 
 @contextmanager
 def _kept_if_interrupted(part: Path) -> Iterator[None]:
-    """Removes `part` once it is empty and after an error; what was interrupted or killed stays, to be gone on with."""
+    """Removes `part` once it is empty and after an error; what was interrupted or killed stays, to be resumed."""
     part.mkdir(exist_ok=True)
     try:
         yield

@@ -300,7 +300,7 @@ def killed_at(workspace: Workspace, stories: int) -> Path:
     return part
 
 
-def test_a_killed_preparation_is_gone_on_with_where_it_was(
+def test_a_killed_preparation_is_resumed_where_it_was(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = prepared(Workspace(Path(shutil.copytree(workspace.root, workspace.root.with_name("whole")))))

@@ -300,9 +300,7 @@ def killed_at(workspace: Workspace, stories: int) -> Path:
     return part
 
 
-def test_a_killed_preparation_is_resumed_where_it_was(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_preparation_is_resumed_where_it_was(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = prepared(Workspace(Path(shutil.copytree(workspace.root, workspace.root.with_name("whole")))))
     part = killed_at(workspace, 25)
     written = json.loads((part / "train.json").read_bytes())

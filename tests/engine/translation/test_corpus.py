@@ -164,7 +164,7 @@ def test_stories_with_one_translation_stand_in_one_split(workspace: Workspace) -
     train, val = stories_in(data, data.train), stories_in(data, data.val)
     assert len(set(train)) + len(set(val)) < len(twins), "the model takes the twins for one"
     assert not set(train) & set(val)
-    assert any("the validation split holds the same" in warning for warning in data.manifest.warnings)
+    assert any("also in the validation split" in warning for warning in data.manifest.warnings)
 
 
 def test_translations_are_in_the_normal_form_that_the_experiment_wants(workspace: Workspace) -> None:

@@ -33,7 +33,7 @@ from engine.contract.generation import Done, Generate, Loaded, decode_reply, enc
 from engine.data.batches import TokenFile, whole_split
 from engine.data.tokenizers.byte_pair import BYTE_LEVEL_PATTERN, BytePairTokenizer, TokenizerConfig
 from engine.data.tokenizers.tokenizer import EOT, Tokenizer
-from engine.generation.decoder import lay_out
+from engine.generation.decoder import column_major
 from engine.generation.quantize import quantize
 from engine.generation.writer import Writer
 from engine.model.gpt import GPT
@@ -64,7 +64,7 @@ def main() -> None:
     loops: dict[str, Loop] = {
         "the whole context for each token, as nanoGPT": recomputing(model),
         "transformers' GPT-2, generate with cache": transformers_loop(model),
-        "slm-tui": ours(lay_out(copy.deepcopy(model))),
+        "slm-tui": ours(column_major(copy.deepcopy(model))),
         "slm-tui, int8": ours(quantize(copy.deepcopy(model))),
     }
     measured = alternate(loops, arguments.rounds, arguments.tokens)

@@ -3,14 +3,14 @@
     python -m engine train RUN_DIRECTORY [--resume]
     python -m engine prepare NAME [--workspace DIR] [--set TABLE.KEY=VALUE]
     python -m engine tokenize NAME [--workspace DIR] [--set TABLE.KEY=VALUE] [--text TEXT]
-    python -m engine evaluate RUN_DIRECTORY [--checkpoint best|last] [--device DEVICE]
-    python -m engine generate RUN_DIRECTORY [--checkpoint best|last] [--device DEVICE] [--quantize int8]
-    python -m engine export RUN_DIRECTORY --format FORMAT --output PATH [--checkpoint best|last]
+    python -m engine evaluate RUN_DIRECTORY [--checkpoint NAME] [--device DEVICE]
+    python -m engine generate RUN_DIRECTORY [--checkpoint NAME] [--device DEVICE] [--quantize int8]
+    python -m engine export RUN_DIRECTORY --format FORMAT --output PATH [--checkpoint NAME]
     python -m engine import FILE --experiment NAME [--workspace DIR] [--set TABLE.KEY=VALUE] [--tokenizer FOLDER]
-    python -m engine doctor
+    python -m engine doctor [--train [--device DEVICE]]
 
-`prepare`, `tokenize`, `evaluate`, `export` and `import` print events, `generate` replies, `doctor` one JSON document.
-A person's mistake is told on stderr, with exit code 2.
+`prepare`, `tokenize`, `evaluate`, `export`, `import` and `doctor --train` print events, `generate` replies, `doctor`
+one JSON document. A person's mistake is told on stderr, with exit code 2.
 """
 
 from __future__ import annotations
@@ -21,18 +21,22 @@ import sys
 from pathlib import Path
 
 from engine.contract import events
+from engine.contract.checkpoints import checkpoint_name
 from engine.contract.errors import UserError
 from engine.contract.experiment import Experiment
+from engine.contract.export_formats import EXPORT_FORMATS, export_format
 from engine.contract.loading import parse_experiment, read_text
 from engine.contract.overrides import apply_overrides
 from engine.runs.run import Run
 from engine.runs.workspace import Workspace, mirror_folder
 
+_WHICH = "best, last, or step-N of one that was kept (default: best)"
+
 
 def main() -> int:
     """Run one command; the exit code."""
-    arguments = _parser().parse_args()
     try:
+        arguments = _parser().parse_args()
         return int(arguments.command(arguments))
     except UserError as error:
         print(error, file=sys.stderr)
@@ -56,10 +60,10 @@ def prepare(arguments: argparse.Namespace) -> int:
 
 
 def tokenize(arguments: argparse.Namespace) -> int:
-    from engine.commands.tokenize import tokenized
+    from engine.commands.tokenize import tokenize_text
 
     workspace, experiment, mirror = _experiment(arguments)
-    print_event(tokenized(experiment, workspace, mirror, arguments.text, print_event))
+    print_event(tokenize_text(experiment, workspace, mirror, arguments.text, print_event))
     return 0
 
 
@@ -94,6 +98,10 @@ def import_(arguments: argparse.Namespace) -> int:
 
 
 def doctor(arguments: argparse.Namespace) -> int:
+    if arguments.train:
+        from engine.commands.doctor_train import prove
+
+        return prove(arguments.device, print_event)
     from engine.commands.doctor import describe
 
     print(json.dumps(describe()))
@@ -134,21 +142,23 @@ def _parser() -> argparse.ArgumentParser:
     for name, function in (("evaluate", evaluate), ("generate", generate)):
         reading = add(name, function)
         reading.add_argument("run", type=Path, help="the run's directory")
-        reading.add_argument("--checkpoint", choices=("best", "last"), default="best")
+        reading.add_argument("--checkpoint", type=checkpoint_name, metavar="NAME", default="best", help=_WHICH)
         reading.add_argument("--device", default="auto")
     commands.choices["generate"].add_argument("--quantize", choices=("int8",))
     exporting = add("export", export)
     exporting.add_argument("run", type=Path, help="the run's directory")
-    exporting.add_argument("--format", choices=("huggingface", "nanogpt", "gguf", "csv", "tensorboard"), required=True)
+    exporting.add_argument("--format", type=export_format, required=True, help=", ".join(EXPORT_FORMATS))
     exporting.add_argument("--output", type=Path, required=True)
-    exporting.add_argument("--checkpoint", choices=("best", "last"), default="best")
+    exporting.add_argument("--checkpoint", type=checkpoint_name, metavar="NAME", default="best", help=_WHICH)
     importing = add("import", import_)
     importing.add_argument("file", type=Path, help="weights, or a Hugging Face folder")
     importing.add_argument("--experiment", required=True, help="the experiment's name")
     importing.add_argument("--workspace", type=Path)
     importing.add_argument("--set", action="append", default=[], metavar="TABLE.KEY=VALUE")
     importing.add_argument("--tokenizer", type=Path, help="a folder with a tokenizer")
-    add("doctor", doctor)
+    examining = add("doctor", doctor)
+    examining.add_argument("--train", action="store_true", help="prove that this machine trains as it should")
+    examining.add_argument("--device", default="auto")
     return parser
 
 

@@ -22,7 +22,7 @@ from engine.contract import events
 from engine.contract.events import AnyEvent, Prepare
 from engine.runs.run import Run
 from slm_tui.formats import count, decimal, duration, one_line, perplexity, printable, shown_path
-from slm_tui.progress import Progress
+from slm_tui.progress import RunProgress
 
 STATE_STYLES = {
     "queued": "blue",
@@ -44,10 +44,10 @@ _LINE_SECONDS = 10.0  # between plain lines
 class View(Protocol):
     """Shows a run while it goes."""
 
-    def update(self, progress: Progress, new: Sequence[AnyEvent]) -> None:
+    def update(self, progress: RunProgress, new: Sequence[AnyEvent]) -> None:
         """Show the state that `new` has led to; called a few times a second."""
 
-    def stopping(self, progress: Progress) -> None:
+    def stopping(self, progress: RunProgress) -> None:
         """The run has been asked to stop."""
 
     def close(self) -> None:
@@ -84,7 +84,7 @@ class LiveView:
         self._stopping = False
         self._drawn = 0.0
 
-    def update(self, progress: Progress, new: Sequence[AnyEvent]) -> None:
+    def update(self, progress: RunProgress, new: Sequence[AnyEvent]) -> None:
         for event in new:
             if isinstance(event, events.Sample):
                 self._console.print(_sample(event))
@@ -96,7 +96,7 @@ class LiveView:
             width = min(self._console.width, _WIDEST)
             self._live.update(panel(progress, now, width, self._stopping), refresh=True)
 
-    def stopping(self, progress: Progress) -> None:
+    def stopping(self, progress: RunProgress) -> None:
         self._stopping, self._drawn = True, 0.0
 
     def close(self) -> None:
@@ -130,7 +130,7 @@ class PlainView:
         self._last_line = 0.0
         self._stepped = False
 
-    def update(self, progress: Progress, new: Sequence[AnyEvent]) -> None:
+    def update(self, progress: RunProgress, new: Sequence[AnyEvent]) -> None:
         for event in new:
             if event is progress.status.queued:
                 self._line(f"queued: {queue_line(progress.run, event)}")
@@ -147,7 +147,7 @@ class PlainView:
         if last and new and isinstance(new[-1], events.Step) and self._due():
             self._line(step_line(progress, last))
 
-    def stopping(self, progress: Progress) -> None:
+    def stopping(self, progress: RunProgress) -> None:
         if progress.status.queued:
             return  # its end is next
         self._line("stopping after this step and saving a checkpoint; ctrl+c again leaves it to finish alone")
@@ -216,7 +216,7 @@ def phase_line(event: Prepare) -> str:
     return f"{one_line(event.phase)}: {done}{left}" if event.done else one_line(event.phase)
 
 
-def step_line(progress: Progress, event: events.Step) -> str:
+def step_line(progress: RunProgress, event: events.Step) -> str:
     left, rate = progress.seconds_left(event.t), progress.tokens_per_second
     parts = [
         f"step {event.step}/{progress.max_steps}",
@@ -235,7 +235,7 @@ def evaluation_line(event: events.Eval) -> str:
     )
 
 
-def panel(progress: Progress, now: float, width: int, stopping: bool) -> RenderableType:
+def panel(progress: RunProgress, now: float, width: int, stopping: bool) -> RenderableType:
     """The panel at this moment."""
     status = progress.status
     if stopping and not status.queued:
@@ -260,7 +260,7 @@ def panel(progress: Progress, now: float, width: int, stopping: bool) -> Rendera
     )
 
 
-def _preparing(progress: Progress) -> RenderableType:
+def _preparing(progress: RunProgress) -> RenderableType:
     event = progress.status.preparing
     if progress.status.queued:
         return Text(queue_line(progress.run, progress.status.queued), "dim")
@@ -286,7 +286,7 @@ def _bar(label: str, done: int, total: int | None, text: str) -> Table:
     return grid
 
 
-def _training(progress: Progress, now: float) -> RenderableType:
+def _training(progress: RunProgress, now: float) -> RenderableType:
     evaluation = progress.evaluation
     val_loss = evaluation.val_loss if evaluation else None
     rate = progress.tokens_per_second

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, TypeVar, cast
 
 from engine.contract import events, generation
+from engine.contract.checkpoints import CheckpointName
 from engine.contract.errors import UserError
 from engine.contract.events import AnyEvent
 from engine.runs.run import Run
@@ -57,9 +58,33 @@ def engine_doctor() -> bytes:
         return b"".join(_stdout(process))
 
 
+def engine_proof(device: str, show: Callable[[events.Checked], None]) -> events.Proven:
+    """Run `python -m engine doctor --train`, passing each check to `show` as it ends.
+
+    Raises:
+        UserError: there is no such device.
+        EngineFailed: it ended in the middle.
+    """
+    proven = None
+    try:
+        with _engine(["doctor", "--train", "--device", device]) as process:
+            for line in _stdout(process):
+                event = events.decode(line)
+                if isinstance(event, events.Checked):
+                    show(event)
+                elif isinstance(event, events.Proven):
+                    proven = event
+    except EngineFailed:  # its exit status is 1 where a check fails
+        if proven is None:
+            raise
+    if proven is None:
+        raise EngineFailed("python -m engine doctor --train ended without an answer")
+    return proven
+
+
 def stories(
     run: Run,
-    checkpoint: str,
+    checkpoint: CheckpointName,
     device: str,
     requests: Iterable[generation.Generate],
     quantize: str | None = None,

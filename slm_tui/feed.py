@@ -14,7 +14,7 @@ from engine.contract.events import AnyEvent
 from engine.runs.event_search import last_of, samples_in
 from engine.runs.run import Run, RunStatus, State
 from slm_tui.charts.series import RunSeries
-from slm_tui.progress import Progress
+from slm_tui.progress import RunProgress
 
 _READ_BYTES = 1 << 18  # about 1,800 events: taken in within 10 ms, so that a key is never kept waiting
 
@@ -27,7 +27,7 @@ class Feed:
     """All that is known of `run`."""
 
     run: Run
-    progress: Progress
+    progress: RunProgress
     series: RunSeries
     samples: list[events.Sample] = field(default_factory=list)
     system: events.System | None = None
@@ -70,7 +70,7 @@ def open_feed(run: Run, *, sketched: bool = False) -> Feed:
     Raises:
         UserError: its experiment.toml cannot be read.
     """
-    progress = Progress(run)
+    progress = RunProgress(run)
     end = progress.leap()
     series = RunSeries.sketch(run.metrics, end) if sketched else RunSeries.load(run.metrics, end, _PAUSE_SECONDS)
     samples, system = samples_in(run.metrics, end), last_of(run.metrics, events.System, end)

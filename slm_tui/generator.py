@@ -13,7 +13,8 @@ from typing import IO, cast
 
 import msgspec
 
-from engine.contract.generation import AnyReply, AnyRequest, CheckpointKind, Error, decode_reply, encode
+from engine.contract.checkpoints import CheckpointName
+from engine.contract.generation import AnyReply, AnyRequest, Error, decode_reply, encode
 from engine.runs.run import Run
 from slm_tui.launcher import ENGINE, engine_environment
 
@@ -35,9 +36,9 @@ class Generator:
     `hear` is called with each reply, and with `Gone`, in a thread of its own.
     """
 
-    def __init__(self, run: Run, checkpoint: CheckpointKind, hear: Callable[[AnyReply | Gone], None]) -> None:
+    def __init__(self, run: Run, checkpoint: CheckpointName, hear: Callable[[AnyReply | Gone], None]) -> None:
         self.run = run
-        self.checkpoint: CheckpointKind = checkpoint
+        self.checkpoint: CheckpointName = checkpoint
         self._hear = hear
         self._process: subprocess.Popen[bytes] | None = None
         self._requests: SimpleQueue[AnyRequest | None] = SimpleQueue()  # for `_process`; None ends it

@@ -17,7 +17,7 @@ from engine.runs.run import Run, RunStatus
 _RATES = 50  # steps whose rate counts: one step alone may be off by a tenth
 
 
-class Progress:
+class RunProgress:
     """What has become of `run` so far."""
 
     def __init__(self, run: Run) -> None:

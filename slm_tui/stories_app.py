@@ -12,7 +12,7 @@ from textual import work
 from textual.binding import Binding
 from textual.driver import Driver
 
-from engine.contract.generation import CheckpointKind
+from engine.contract.checkpoints import CheckpointName
 from engine.runs.notes import RunNotes
 from engine.runs.run import Run
 from slm_tui.base_app import BaseApp
@@ -40,10 +40,10 @@ class StoriesApp(BaseApp, inherit_bindings=False):  # without Textual's own key 
 
     is_public = True
 
-    def __init__(self, run: Run, checkpoint: CheckpointKind, theme: str, driver: type[Driver] | None = None) -> None:
+    def __init__(self, run: Run, checkpoint: CheckpointName, theme: str, driver: type[Driver] | None = None) -> None:
         super().__init__(Settings(theme=theme), driver)
         self._run = run
-        self._checkpoint: CheckpointKind = checkpoint
+        self._checkpoint: CheckpointName = checkpoint
         self._read = (0, 0)  # of the run's events: their size and time of change when they were read
 
     def on_mount(self) -> None:

@@ -12,15 +12,16 @@ from typing import Any
 import msgspec
 import tomlkit
 
+from engine.contract.checkpoints import CheckpointName
 from engine.contract.experiment import Sampling
-from engine.contract.generation import CheckpointKind, Done, Text, Token
+from engine.contract.generation import Done, Text, Token
 from engine.runs.run import Run
 
 _READ_BYTES = 4 << 20  # of a long file, from its end
 
 
 @dataclass(frozen=True)
-class Piece:
+class TokenSpan:
     """The logical text [start, end) of a story, and the tokens that it is made of."""
 
     start: int
@@ -39,7 +40,7 @@ class Story:
 
     prompt: str
     text: str = ""
-    pieces: list[Piece] = field(default_factory=list)
+    pieces: list[TokenSpan] = field(default_factory=list)
     done: Done | None = None
     tokens: int = 0
     _waiting: tuple[Token, ...] = ()  # whose characters are not whole yet
@@ -52,7 +53,7 @@ class Story:
         self.tokens += len(reply.tokens)
         self._waiting += tuple(reply.tokens)
         if reply.text and self._waiting:
-            self.pieces.append(Piece(len(self.text), len(self.text) + len(reply.text), self._waiting))
+            self.pieces.append(TokenSpan(len(self.text), len(self.text) + len(reply.text), self._waiting))
             self._waiting = ()
         self.text += reply.text
         return reply.text
@@ -67,7 +68,7 @@ class KeptStory(msgspec.Struct, kw_only=True):
     reason: str  # why it ended, as `engine.contract.generation.StopReason` has it
     seed: int
     sample: int  # which of those that were written together
-    checkpoint: CheckpointKind
+    checkpoint: CheckpointName
     step: int
     val_loss: float | None
     sampling: dict[str, Any]

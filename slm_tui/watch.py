@@ -15,7 +15,7 @@ from typing import Literal
 
 from engine.runs.run import State
 from slm_tui.console import View
-from slm_tui.progress import Progress
+from slm_tui.progress import RunProgress
 
 POLL_SECONDS = 0.2
 
@@ -23,7 +23,7 @@ Outcome = State | Literal["left"]  # left: the person stopped watching and the r
 
 
 def watch(
-    progress: Progress, process: subprocess.Popen[bytes], view: View, stop: Callable[[], None]
+    progress: RunProgress, process: subprocess.Popen[bytes], view: View, stop: Callable[[], None]
 ) -> tuple[Outcome, bool]:
     """Show the run until its engine has ended: how it ended, and whether Ctrl-C was pressed here.
 
@@ -46,7 +46,7 @@ def watch(
                 time.sleep(POLL_SECONDS)
 
 
-def _outcome(progress: Progress, interrupted: bool) -> State:
+def _outcome(progress: RunProgress, interrupted: bool) -> State:
     if progress.status.last_word:
         return progress.status.last_word
     return "stopped" if interrupted and not progress.status.trains else "lost"

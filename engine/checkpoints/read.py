@@ -5,17 +5,17 @@ Nothing here can execute code: weights are safetensors, and the trainer's state 
 
 from __future__ import annotations
 
-import pickle
 import time
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from engine.checkpoints.write import CheckpointInfo, Kind
+from engine.checkpoints.write import FORMAT, CheckpointInfo
+from engine.contract.checkpoints import CheckpointName, other_checkpoints
 from engine.contract.errors import UserError
 from engine.data.tokenizers.load import load_tokenizer
 from engine.data.tokenizers.tokenizer import Tokenizer
@@ -29,33 +29,46 @@ class NoCheckpoint(UserError):
 
 
 class DamagedCheckpoint(UserError):
-    """A checkpoint with a file that is missing, or is not what was written; names the other one, if there is one."""
+    """A checkpoint with a file that is missing, or is not what was written; names the others that there are."""
 
-    def __init__(self, run: Run, kind: Kind, file: str, error: Exception) -> None:
+    def __init__(self, run: Run, kind: CheckpointName, file: str, error: Exception) -> None:
         how = "is missing" if isinstance(error, FileNotFoundError) else "cannot be read"
         self.damage = f"the checkpoint {run.checkpoints / kind} is damaged: {file} {how}"
-        other = "last" if kind == "best" else "best"
-        hint = f"; --checkpoint {other} takes the {other} one" if (run.checkpoints / other).is_dir() else ""
-        super().__init__(self.damage + hint)
+        others = [name for name in run.checkpoint_names() if name != kind]
+        super().__init__(self.damage + other_checkpoints(others))
 
 
-def read_info(run: Run, kind: Kind) -> CheckpointInfo:
+class _Version(msgspec.Struct):
+    """The one field that every version's `config.json` has."""
+
+    format: int = FORMAT
+
+
+def read_info(run: Run, kind: CheckpointName) -> CheckpointInfo:
     """What the checkpoint is.
 
     Raises:
         NoCheckpoint: there is none.
         DamagedCheckpoint: its config.json cannot be read.
+        UserError: a newer version wrote it.
     """
     directory = run.checkpoints / kind
     if not directory.is_dir():
-        raise NoCheckpoint(f"{run} has no {kind} checkpoint yet ({directory})")
+        raise NoCheckpoint(f"{run} has no {kind} checkpoint yet{other_checkpoints(run.checkpoint_names())}")
     try:
-        return msgspec.json.decode((directory / "config.json").read_bytes(), type=CheckpointInfo)
+        config = (directory / "config.json").read_bytes()
+        version = msgspec.json.decode(config, type=_Version).format
+        if version > FORMAT:
+            raise UserError(
+                f"{directory / 'config.json'}: format = {version}: a newer slm-tui wrote this checkpoint; "
+                f"this one reads format {FORMAT} and older"
+            )
+        return msgspec.json.decode(config, type=CheckpointInfo)
     except (OSError, ValueError) as error:  # msgspec's, and bytes that are not UTF-8
         raise DamagedCheckpoint(run, kind, "config.json", error) from None
 
 
-def load_model(run: Run, kind: Kind, device: torch.device) -> tuple[GPT, CheckpointInfo]:
+def load_model(run: Run, kind: CheckpointName, device: torch.device) -> tuple[GPT, CheckpointInfo]:
     """The checkpoint's model on `device`, in evaluation mode.
 
     Raises:
@@ -76,7 +89,7 @@ def load_model(run: Run, kind: Kind, device: torch.device) -> tuple[GPT, Checkpo
     return model.eval(), info
 
 
-def load_whole(run: Run, kind: Kind, device: torch.device) -> tuple[GPT, CheckpointInfo, Tokenizer]:
+def load_whole(run: Run, kind: CheckpointName, device: torch.device) -> tuple[GPT, CheckpointInfo, Tokenizer]:
     """The model, what it is, and its tokenizer, all of one checkpoint, also while a training replaces it.
 
     Raises:
@@ -101,7 +114,7 @@ def load_whole(run: Run, kind: Kind, device: torch.device) -> tuple[GPT, Checkpo
 _PATIENCE_SECONDS = 5.0  # with a checkpoint that is being replaced
 
 
-def _identity(run: Run, kind: Kind) -> tuple[int, int] | None:
+def _identity(run: Run, kind: CheckpointName) -> tuple[int, int] | None:
     """What tells a checkpoint's directory from the one that replaces it."""
     try:
         status = (run.checkpoints / kind).stat()
@@ -110,7 +123,7 @@ def _identity(run: Run, kind: Kind) -> tuple[int, int] | None:
     return status.st_ino, status.st_ctime_ns
 
 
-def tokenizer_of(run: Run, kind: Kind) -> Tokenizer:
+def tokenizer_of(run: Run, kind: CheckpointName) -> Tokenizer:
     """The tokenizer that the checkpoint was trained with.
 
     Raises:
@@ -122,7 +135,7 @@ def tokenizer_of(run: Run, kind: Kind) -> Tokenizer:
         raise DamagedCheckpoint(run, kind, "tokenizer", error) from None
 
 
-def check_tokenizer(run: Run, kind: Kind, tokenizer: Tokenizer, data: Path) -> None:
+def check_tokenizer(run: Run, kind: CheckpointName, tokenizer: Tokenizer, data: Path) -> None:
     """The checkpoint was trained with `tokenizer`, by which the data in the folder `data` were cut.
 
     Raises:
@@ -143,9 +156,14 @@ def trainer_state(run: Run) -> dict[str, Any]:
     """
     path = run.checkpoints / "last" / "trainer.pt"
     try:
-        return cast(dict[str, Any], torch.load(path, map_location="cpu", weights_only=True))
-    except (OSError, RuntimeError, ValueError, LookupError, TypeError, EOFError, pickle.UnpicklingError) as error:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # pickled bytes that are damaged raise whatever the place of the damage makes them
+        if is_out_of_memory(error):
+            raise
         raise DamagedCheckpoint(run, "last", path.name, error) from error
+    if not isinstance(state, dict):
+        raise DamagedCheckpoint(run, "last", path.name, TypeError(f"a {type(state).__name__}, not a dictionary"))
+    return state
 
 
 def last_line(error: Exception) -> str:

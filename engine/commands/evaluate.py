@@ -1,17 +1,17 @@
 """A checkpoint's loss over the whole validation split, every token once.
 
-python -m engine evaluate RUN_DIRECTORY [--checkpoint best|last] [--device DEVICE]
+python -m engine evaluate RUN_DIRECTORY [--checkpoint NAME] [--device DEVICE]
 """
 
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import msgspec
 
 from engine.checkpoints.read import check_tokenizer, load_model
 from engine.commands.prepare import data_of
+from engine.contract.checkpoints import CheckpointName
 from engine.contract.errors import UserError
 from engine.contract.events import Emit, Evaluated
 from engine.data.batches import TokenFile, whole_split
@@ -21,14 +21,13 @@ from engine.runs.run import Run
 from engine.training.evaluate import bits_per_byte, counted, mean_loss
 
 
-def evaluate_run(run: Run, kind: Literal["best", "last"], device_name: str, emit: Emit) -> Evaluated:
+def evaluate_run(run: Run, kind: CheckpointName, device_name: str, emit: Emit) -> Evaluated:
     """A checkpoint's loss over the whole validation split.
 
     Raises:
         UserError: there is no such checkpoint, its data cannot be prepared or are of another tokenizer, or the loss is
             not finite.
     """
-
     experiment = run.experiment()
     device = prepare_device(msgspec.structs.replace(experiment.hardware, device=device_name))
     model, info = load_model(run, kind, device)

@@ -1,6 +1,6 @@
 """The generation process: requests on stdin, stories on stdout, a JSON object a line.
 
-    python -m engine generate RUN_DIRECTORY [--checkpoint best|last] [--device DEVICE] [--quantize int8]
+    python -m engine generate RUN_DIRECTORY [--checkpoint NAME] [--device DEVICE] [--quantize int8]
 
 The protocol is `engine.contract.generation`. It takes neither the run's lock nor a place in the device's queue, so it
 serves while a training runs.
@@ -22,6 +22,7 @@ import torch
 
 from engine.checkpoints.read import NoCheckpoint, load_whole
 from engine.checkpoints.write import CheckpointInfo
+from engine.contract.checkpoints import CheckpointName
 from engine.contract.errors import UserError
 from engine.contract.experiment import SampleTranslate
 from engine.contract.generation import (
@@ -29,7 +30,6 @@ from engine.contract.generation import (
     AnyRequest,
     Begun,
     Cancel,
-    CheckpointKind,
     Done,
     Error,
     Generate,
@@ -46,17 +46,17 @@ from engine.data.tokenizers.tokenizer import Tokenizer
 from engine.device.choice import prepare_device
 from engine.device.cores import FreeCores
 from engine.device.memory import is_out_of_memory, release_memory
-from engine.generation.decoder import lay_out, window_start
+from engine.generation.decoder import column_major, window_start
 from engine.generation.quantize import quantize
 from engine.generation.sampler import SEEDS
-from engine.generation.writer import End, Piece, Writer, prompt_tokens
+from engine.generation.writer import End, TextChunk, Writer, prompt_tokens
 from engine.model.gpt import GPT
 from engine.runs.run import Run
 from engine.runs.workspace import mirror_folder
 from engine.translation.stories import StoryTranslator
 
 
-def serve(run: Run, kind: CheckpointKind, device_name: str, quantized: Quantize | None) -> int:
+def serve(run: Run, kind: CheckpointName, device_name: str, quantized: Quantize | None) -> int:
     """Load the checkpoint and answer requests until stdin ends; the exit code."""
     try:
         try:
@@ -148,7 +148,7 @@ def _decoded(line: bytes) -> AnyRequest | Error:
 class Server:
     """A run's checkpoint in memory, and the answers that it gives."""
 
-    def __init__(self, run: Run, kind: CheckpointKind, device: torch.device, quantized: Quantize | None) -> None:
+    def __init__(self, run: Run, kind: CheckpointName, device: torch.device, quantized: Quantize | None) -> None:
         self.run = run
         self.kind = kind
         self.device = device
@@ -176,7 +176,7 @@ class Server:
                 traceback.print_exc()
             reply(Error(_explained(error), getattr(request, "id", None)))
 
-    def load(self, kind: CheckpointKind) -> None:
+    def load(self, kind: CheckpointName) -> None:
         """Read the checkpoint as it stands on disk now. Where the device's memory is too short, the CPU takes it.
 
         Raises:
@@ -222,7 +222,7 @@ class Server:
             for part in writer.cancel() if job.cancelled else self._step(writer):
                 telling.tell(part)
 
-    def _step(self, writer: Writer) -> list[Piece | End]:
+    def _step(self, writer: Writer) -> list[TextChunk | End]:
         """The writer's next step, on the CPU where the device's memory is too short for it."""
         try:
             return writer.step()
@@ -232,11 +232,11 @@ class Server:
         assert self._loaded is not None  # out here the error, which holds tensors, is gone
         started = time.perf_counter()
         note = self._falls_back()
-        writer.decoder.use(lay_out(self._loaded[0].cpu()))
+        writer.decoder.use(column_major(self._loaded[0].cpu()))
         self._say_loaded(started, note)
         return writer.step()
 
-    def _read(self, kind: CheckpointKind) -> tuple[GPT, CheckpointInfo, Tokenizer]:
+    def _read(self, kind: CheckpointName) -> tuple[GPT, CheckpointInfo, Tokenizer]:
         try:
             model, info, tokenizer = load_whole(self.run, kind, self.device)
         except NoCheckpoint as error:
@@ -244,7 +244,7 @@ class Server:
         if self.quantized:
             model = quantize(model)
         elif self.device.type == "cpu":
-            model = lay_out(model)
+            model = column_major(model)
         return model, info, tokenizer
 
     def _falls_back(self) -> str:
@@ -285,11 +285,11 @@ class _Telling:
     stories: list[str]  # of each sample, prompt included, in the model's language
     first: float | None = None  # when the first token was there
 
-    def tell(self, part: Piece | End) -> None:
+    def tell(self, part: TextChunk | End) -> None:
         """Pass a part on, with what time it took."""
         now = time.perf_counter()
         self.first = self.first or now
-        if isinstance(part, Piece):
+        if isinstance(part, TextChunk):
             self.stories[part.sample] += part.text
             reply(Text(part.text, self.request.id, part.sample, part.tokens))
             return
@@ -320,16 +320,19 @@ def _device(run: Run, name: str, quantized: Quantize | None) -> torch.device:
     return prepare_device(msgspec.structs.replace(run.experiment().hardware, device=name))
 
 
-def _when(run: Run, kind: CheckpointKind) -> str:
+def _when(run: Run, kind: CheckpointName) -> str:
     """When a run that has no such checkpoint will have one."""
     status, train = run.status(), run.experiment().train
     state = run.state(status)
     if state not in ("queued", "preparing", "training"):
-        return f"the run is not going on (it is {state.replace('_', ' ')})"
+        return f"the run is not training (it is {state.replace('_', ' ')})"
+    standing = f"it is {state}, at step {status.step}"
+    if kind not in ("best", "last"):
+        return standing
     interval = train.eval_interval if kind == "best" else train.checkpoint_interval
     step = min(interval * (status.step // interval + 1), train.max_steps)
     how = "evaluates for the first time" if kind == "best" else "saves its first"
-    return f"it is {state}, at step {status.step}, and {how} at step {step}"
+    return f"{standing}, and {how} at step {step}"
 
 
 def _explained(error: Exception) -> str:

@@ -18,7 +18,7 @@ import msgspec
 from torch import Tensor
 
 from engine.checkpoints.read import read_info, tokenizer_of
-from engine.checkpoints.write import CheckpointInfo, Kind, write_model
+from engine.checkpoints.write import CheckpointInfo, write_model
 from engine.contract.checks import GPT2_VOCAB_SIZE
 from engine.contract.errors import UserError
 from engine.contract.events import Checkpoint, EventWriter, Imported, RunEnded, RunStarted, Warning
@@ -33,15 +33,15 @@ from engine.data.tokenizers.load import read_tokenizer
 from engine.data.tokenizers.pretrained import HuggingFaceTokenizer, open_pretrained
 from engine.data.tokenizers.tokenizer import Tokenizer
 from engine.data.write_errors import write_errors_explained
-from engine.interop.fitting import fitted, inferred, our_names
-from engine.interop.foreign import Foreign, read_foreign
+from engine.interop.fitting import fit_weights, model_keys, renamed_tensors
+from engine.interop.foreign import ForeignWeights, read_foreign
 from engine.interop.output import new_folder
 from engine.interop.vocabulary import end_of_text, tokenizer_json
 from engine.runs.info import describe
 from engine.runs.run import Run, RunInfo
 from engine.runs.workspace import Workspace, valid_name
 
-_KINDS: tuple[Kind, ...] = ("best", "last")
+_CHECKPOINTS = ("best", "last")
 _GPT2_ROWS = range(GPT2_VOCAB_SIZE, 50_304 + 1)  # nanoGPT fills the vocabulary up to 50,304
 _STEP_WINDOWS = 16  # that a step of a new experiment learns from
 _MODEST_MEMORY = 8 << 30  # bytes, which most machines that train have
@@ -89,13 +89,13 @@ def import_weights(
     """
     file = workspace.experiments / f"{valid_name(name)}.toml"
     foreign = read_foreign(source)
-    tensors = our_names(foreign)
+    tensors = renamed_tensors(foreign)
     foreign.tokenizer = tokenizer_folder or foreign.tokenizer
     written = not file.is_file()
     with write_errors_explained(workspace):  # of a tokenizer that is downloaded
         text, tokenizer = _suited(foreign, tensors, file, workspace, overrides, mirror)
     experiment = parse_experiment(text, str(file))
-    weights, notes = fitted(foreign, tensors, experiment.model, tokenizer.vocab_size)
+    weights, notes = fit_weights(foreign, tensors, experiment.model, tokenizer.vocab_size)
     info = CheckpointInfo(experiment.model, tokenizer.vocab_size, foreign.step, 0, foreign.val_loss)
     run = workspace.next_run(name)
     if experiment.tokenizer.name == _UNNAMED:
@@ -114,7 +114,7 @@ def import_weights(
 
 
 def _suited(
-    foreign: Foreign,
+    foreign: ForeignWeights,
     tensors: Mapping[str, Tensor],
     file: Path,
     workspace: Workspace,
@@ -122,7 +122,7 @@ def _suited(
     mirror: Path | None,
 ) -> tuple[str, Tokenizer]:
     """The text of the weights' experiment, of `file` or else a new one, and their tokenizer, which that names."""
-    shapes = inferred(foreign, tensors)
+    shapes = model_keys(foreign, tensors)
     if not file.is_file():
         tokenizer = _nameable(_tokenizer(foreign, tensors, file.stem, None, workspace, mirror)[0])
         return _new_experiment(foreign, shapes, tokenizer, overrides, str(file)), tokenizer
@@ -148,7 +148,7 @@ def _fill(
 ) -> None:
     """Write the files of `run`, whose run.json is `about`."""
     replace_file(run.experiment_file, text.encode())
-    for kind in _KINDS:
+    for kind in _CHECKPOINTS:
         with replaced_directory(run.checkpoints / kind) as new:
             write_model(new, dict(weights), info)
             tokenizer.save(new / "tokenizer")
@@ -157,14 +157,14 @@ def _fill(
     emit(RunStarted(os.getpid(), socket.gethostname()))
     for note in notes:
         emit(Warning(note))
-    for kind in _KINDS:
+    for kind in _CHECKPOINTS:
         emit(Checkpoint(kind, info.step, str((run.checkpoints / kind).relative_to(run.path))))
     emit(RunEnded("finished"))
     emit.close()
 
 
 def _tokenizer(
-    foreign: Foreign,
+    foreign: ForeignWeights,
     tensors: Mapping[str, Tensor],
     name: str,
     table: TokenizerTable | None,
@@ -176,7 +176,7 @@ def _tokenizer(
     if foreign.tokenizer is not None:
         return read_tokenizer(foreign.tokenizer, mirror, workspace), False
     for run in workspace.list_runs(name):
-        for kind in _KINDS:
+        for kind in _CHECKPOINTS:
             if (run.checkpoints / kind).is_dir() and read_info(run, kind).vocab_size == rows:
                 return tokenizer_of(run, kind), run.experiment().tokenizer == table
     if table is not None and table.kind == "huggingface":
@@ -206,7 +206,7 @@ def _nameable(tokenizer: Tokenizer) -> Tokenizer:
 
 
 def _new_experiment(
-    foreign: Foreign, shapes: Mapping[str, Any], tokenizer: Tokenizer, overrides: Sequence[str], file: str
+    foreign: ForeignWeights, shapes: Mapping[str, Any], tokenizer: Tokenizer, overrides: Sequence[str], file: str
 ) -> str:
     """The text of an experiment file for weights of these shapes, with as large a micro-batch as is modest."""
     text = _written(foreign, shapes, tokenizer, overrides)
@@ -222,7 +222,7 @@ def _with_batch(experiment: Experiment, batch_size: int) -> Experiment:
     return msgspec.structs.replace(experiment, train=msgspec.structs.replace(experiment.train, batch_size=batch_size))
 
 
-def _written(foreign: Foreign, shapes: Mapping[str, Any], tokenizer: Tokenizer, overrides: Sequence[str]) -> str:
+def _written(foreign: ForeignWeights, shapes: Mapping[str, Any], tokenizer: Tokenizer, overrides: Sequence[str]) -> str:
     """The text of an experiment file for weights of these shapes; its [train] names no batch."""
     shapes = dict(shapes)
     if "n_head" not in shapes:

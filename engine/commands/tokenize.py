@@ -13,13 +13,13 @@ from pathlib import Path
 
 from engine.commands.prepare import translation_of
 from engine.contract.errors import UserError
-from engine.contract.events import Emit, Piece, Tokenized
+from engine.contract.events import Emit, Tokenized, TokenPiece
 from engine.contract.experiment import Experiment
 from engine.contract.experiment import Tokenizer as TokenizerTable
 from engine.data.prepare import Translation, trained_tokenizer
 from engine.data.sources import open_source
 from engine.data.tokenizers.load import open_tokenizer
-from engine.data.tokenizers.round_trip import losses_of
+from engine.data.tokenizers.round_trip import round_trip_losses
 from engine.data.tokenizers.tokenizer import Tokenizer
 from engine.data.write_errors import write_errors_explained
 from engine.runs.workspace import Workspace
@@ -30,7 +30,7 @@ TRANSLATED_STORIES = 20  # of a corpus that is to be translated, which takes a s
 SHOWN = 2_000  # characters at the beginning of the text whose pieces are told
 
 
-def tokenized(
+def tokenize_text(
     experiment: Experiment, workspace: Workspace, mirror: Path | None, text: str | None, emit: Emit
 ) -> Tokenized:
     """How the experiment's tokenizer cuts `text`, or else the first stories of its corpus.
@@ -62,7 +62,7 @@ def _tokenized(
             raise UserError("data: holds no story")
     else:
         stories = [text]
-    losses = losses_of(tokenizer, stories)
+    losses = round_trip_losses(tokenizer, stories)
     return Tokenized(
         tokenizer=f"that of {experiment.train.init_from}" if starting else _named(experiment.tokenizer),
         vocab_size=tokenizer.vocab_size,
@@ -93,7 +93,7 @@ def _named(table: TokenizerTable) -> str:
     return table.name or table.kind if table.kind == "huggingface" else table.kind
 
 
-def _pieces(tokenizer: Tokenizer, text: str) -> list[Piece]:
+def _pieces(tokenizer: Tokenizer, text: str) -> list[TokenPiece]:
     pieces = []
     for token in tokenizer.encode(text):
         content = tokenizer.token_bytes(token)
@@ -101,5 +101,5 @@ def _pieces(tokenizer: Tokenizer, text: str) -> list[Piece]:
             shown = content.decode()
         except UnicodeDecodeError:
             shown = ""  # its neighbours hold the rest of the character
-        pieces.append(Piece(token, shown, content.hex()))
+        pieces.append(TokenPiece(token, shown, content.hex()))
     return pieces

@@ -10,12 +10,15 @@ from __future__ import annotations
 import errno
 import os
 import re
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
+
+from engine.contract.checkpoints import CheckpointName
 
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]  # what any reader can hold; a longer one is damage
 EndReason = Literal["finished", "early_stopped", "stopped", "failed", "diverged"]
@@ -96,7 +99,7 @@ class Eval(Event):
 class Checkpoint(Event):
     """A checkpoint stands on disk; written after it. `path` is relative to the run's directory."""
 
-    kind: Literal["best", "last"]
+    kind: CheckpointName
     step: Int64
     path: str
 
@@ -143,14 +146,14 @@ class RunEnded(Event):
 class Evaluated(Event):
     """The whole validation split, once: what `python -m engine evaluate` prints at its end. Loss in nats a token."""
 
-    checkpoint: Literal["best", "last"]
+    checkpoint: CheckpointName
     step: Int64
     val_loss: float
     bits_per_byte: float
     tokens: Int64  # predicted
 
 
-class Piece(msgspec.Struct, frozen=True):
+class TokenPiece(msgspec.Struct, frozen=True):
     """A token of a text, and what it stands for there; `text` is "" where it is a part of a character only."""
 
     id: int
@@ -168,7 +171,7 @@ class Tokenized(Event):
     bytes: Int64  # UTF-8
     words: Int64  # between white space
     tokens: Int64
-    pieces: list[Piece]  # of the text's beginning
+    pieces: list[TokenPiece]  # of the text's beginning
     unknown: Int64 = 0  # tokens that stand for any text which the vocabulary lacks
     altered: Int64 = 0  # stories, or the text, that come back from their tokens otherwise than they were
 
@@ -179,7 +182,7 @@ class Exported(Event):
     run: str
     format: str
     output: str
-    checkpoint: Literal["best", "last"] | None = None
+    checkpoint: CheckpointName | None = None
     step: Int64 | None = None
     parameters: Int64 | None = None
     points: Int64 | None = None  # of metrics
@@ -199,6 +202,24 @@ class Imported(Event):
     notes: list[str]  # for the person to know
 
 
+class Checked(Event):
+    """A check of `python -m engine doctor --train`. One that is absent has nothing to look at on this device."""
+
+    name: str
+    outcome: Literal["holds", "fails", "absent"]
+    measured: str  # in words, with its figures
+    advice: str | None = None  # where it fails
+    seconds: float = 0.0
+
+
+class Proven(Event):
+    """What `python -m engine doctor --train` prints at its end."""
+
+    device: str  # such as cuda:0
+    name: str  # as a person knows it
+    failed: Int64  # checks
+
+
 AnyEvent = (
     Queued
     | RunStarted
@@ -216,6 +237,8 @@ AnyEvent = (
     | Tokenized
     | Exported
     | Imported
+    | Checked
+    | Proven
 )
 Emit = Callable[[Event], None]
 
@@ -240,10 +263,14 @@ def decode(line: bytes) -> AnyEvent | None:
 
 
 class EventWriter:
-    """Appends events, one `write` a line, so that a reader never sees two halves of different events."""
+    """Appends events, one `write` a line, so that a reader never sees two halves of different events.
+
+    Threads may share it: one that fails with half a line is seen by the one that comes next.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._lock = threading.Lock()
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         size = os.fstat(self._fd).st_size
         # an earlier process died in the middle of a line, or a full disk cut one short
@@ -257,16 +284,17 @@ class EventWriter:
         """
         if os.fstat(self._fd).st_nlink == 0:
             raise FileNotFoundError(errno.ENOENT, "the run's directory was deleted", os.fspath(self._path))
-        line = b"\n" * self._torn + encode(event)
-        self._torn = False
-        try:
-            written = os.write(self._fd, line)
-            if written < len(line):
-                os.write(self._fd, line[written:])  # raises what cut the first one short
-        except OSError as error:
-            self._torn = True
-            error.filename = os.fspath(self._path)
-            raise
+        with self._lock:
+            line = b"\n" * self._torn + encode(event)
+            self._torn = False
+            try:
+                written = os.write(self._fd, line)
+                if written < len(line):
+                    os.write(self._fd, line[written:])  # raises what cut the first one short
+            except OSError as error:
+                self._torn = True
+                error.filename = os.fspath(self._path)
+                raise
 
     def close(self) -> None:
         os.close(self._fd)

@@ -18,9 +18,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from engine.contract.checkpoints import CheckpointName
 from engine.contract.experiment import Sampling, Seed
 
-CheckpointKind = Literal["best", "last"]
 Quantize = Literal["int8"]
 StopReason = Literal["end_of_text", "length", "stop_text", "cancelled"]
 
@@ -56,7 +56,7 @@ class Cancel(Request):
 class Load(Request):
     """Go on with this checkpoint, as it stands on disk now."""
 
-    checkpoint: CheckpointKind
+    checkpoint: CheckpointName
 
 
 class Unload(Request):
@@ -70,7 +70,7 @@ class Reply(msgspec.Struct, tag_field="reply", tag=str.lower):
 class Loaded(Reply):
     """The checkpoint that will write."""
 
-    checkpoint: CheckpointKind
+    checkpoint: CheckpointName
     step: int
     val_loss: float | None
     device: str

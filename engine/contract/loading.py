@@ -134,7 +134,7 @@ class _Conversion:
             self.problems.append(((*path, key), f"is no key of {_table_name(path)}{near}"))
         for key, field in fields.items():
             if field.required and key not in value:
-                self.problems.append(((*path, key), f"is missing: wants {wanted(field.type)}"))
+                self.problems.append(((*path, key), f"is missing: wants {requirement(field.type)}"))
         known = {key: self.value(fields[key].type, value[key], (*path, key)) for key in fields if key in value}
         if len(self.problems) > before:
             return None
@@ -150,10 +150,10 @@ class _Conversion:
             converted = msgspec.convert(value, _annotation(path))
         except msgspec.ValidationError:
             near = _did_you_mean(value, _choices(info)) if isinstance(value, str) else ""
-            self.problems.append((path, f"= {_shown(value)}: wants {wanted(info)}{near}"))
+            self.problems.append((path, f"= {_shown(value)}: wants {requirement(info)}{near}"))
             return None
         if converted == math.inf:
-            self.problems.append((path, f"= {_shown(value)}: is too large; wants {wanted(info)}"))
+            self.problems.append((path, f"= {_shown(value)}: is too large; wants {requirement(info)}"))
         return converted
 
 
@@ -204,7 +204,7 @@ def _choices(info: types.Type) -> list[str]:
     return [str(value) for member in _members(info) if isinstance(member, types.LiteralType) for value in member.values]
 
 
-def wanted(info: types.Type) -> str:
+def requirement(info: types.Type) -> str:
     """What a key wants, in words: 'a whole number, at least 1', or the words that the schema has for it."""
     if isinstance(info, types.Metadata) and info.extra and "wanted" in info.extra:
         return str(info.extra["wanted"])
@@ -224,9 +224,9 @@ def _in_words(info: types.Type) -> str:
     if isinstance(info, types.StrType):
         return "a text, not empty" if info.min_length else "a text"
     if isinstance(info, types.TupleType):
-        return f"a list of {len(info.item_types)}: " + ", ".join(map(wanted, info.item_types))
+        return f"a list of {len(info.item_types)}: " + ", ".join(map(requirement, info.item_types))
     if isinstance(info, types.VarTupleType):
-        return f"a list, each entry {wanted(info.item_type)}" + (", at least one" if info.min_length else "")
+        return f"a list, each entry {requirement(info.item_type)}" + (", at least one" if info.min_length else "")
     assert isinstance(info, types.StructType), info
     return "a table"
 

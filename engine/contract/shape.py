@@ -7,12 +7,15 @@ The tests hold these against the real model.
 
 from __future__ import annotations
 
+import math
+
 from engine.contract.checks import GPT2_VOCAB_SIZE
 from engine.contract.experiment import Experiment, Model, Tokenizer, Train
 
 FP32 = 4  # bytes
 # Logits that a CPU holds at once, 64 MB: products of 256 tokens and a vocabulary of 50,257 entries run at full speed.
 CPU_CHUNK_LOGITS = 2**24
+Shapes = dict[str, tuple[int, ...]]  # of parameters by their names
 
 
 def vocab_size(tokenizer: Tokenizer) -> int:
@@ -23,16 +26,46 @@ def vocab_size(tokenizer: Tokenizer) -> int:
     return tokenizer.vocab_size or GPT2_VOCAB_SIZE
 
 
+def parameter_shapes(model: Model, vocab_size: int) -> Shapes:
+    """Every trainable parameter's name and shape, as the model's state dict has them; a tied head is none."""
+    embeddings, block, rest = _shapes(model, vocab_size)
+    blocks = {f"h.{layer}.{name}": shape for layer in range(model.n_layer) for name, shape in block.items()}
+    return embeddings | blocks | rest
+
+
 def parameter_count(model: Model, vocab_size: int) -> int:
     """Trainable parameters; a tied head counts once."""
-    width = model.n_embd
-    matrices = 12 * width * width  # attention 3 + 1, MLP 4 + 4
-    norms, biases = 2 * width, 9 * width + 2 * width  # the norms' biases too
-    block = matrices + norms + (biases if model.bias else 0)
-    final_norm = width * (2 if model.bias else 1)
-    embeddings = (vocab_size + model.block_size) * width
-    head = 0 if model.tie_weights else vocab_size * width
-    return embeddings + model.n_layer * block + final_norm + head
+    embeddings, block, rest = _shapes(model, vocab_size)
+    once = sum(map(math.prod, (embeddings | rest).values()))
+    return once + model.n_layer * sum(map(math.prod, block.values()))
+
+
+def _shapes(model: Model, vocab_size: int) -> tuple[Shapes, Shapes, Shapes]:
+    """Of the embeddings, of one block, and of what follows the blocks."""
+    n_embd = model.n_embd
+    tokens = {"wte.weight": (vocab_size, n_embd)}
+    positions = {"wpe.weight": (model.block_size, n_embd)}
+    block: Shapes = {
+        "ln_1": (n_embd,),
+        "attn.c_attn": (3 * n_embd, n_embd),  # query, key, value
+        "attn.c_proj": (n_embd, n_embd),
+        "ln_2": (n_embd,),
+        "mlp.c_fc": (4 * n_embd, n_embd),
+        "mlp.c_proj": (n_embd, 4 * n_embd),
+    }
+    head: Shapes = {} if model.tie_weights else {"lm_head.weight": (vocab_size, n_embd)}
+    norm: Shapes = {"ln_f": (n_embd,)}
+    return {**tokens, **positions}, _parameters(block, model.bias), _parameters(norm, model.bias) | head
+
+
+def _parameters(weights: Shapes, bias: bool) -> Shapes:
+    """The parameters of modules whose weights have these shapes: a bias has an entry for each of the weight's rows."""
+    parameters: Shapes = {}
+    for module, shape in weights.items():
+        parameters[f"{module}.weight"] = shape
+        if bias:
+            parameters[f"{module}.bias"] = shape[:1]
+    return parameters
 
 
 def tokens_per_step(model: Model, train: Train) -> int:

@@ -9,7 +9,14 @@ data/NAME-HASH/    HASH is over everything that shaped the tokens, so experiment
 
 data/translations/  what `[data.translate]` has translated, by model
 
-data/.HASH.part/   what a preparation that was killed or interrupted has done; the next one goes on from there
+data/.HASH.part/   what a preparation that was killed or interrupted has done; the next one resumes it
+
+data/.content-hashes.json   the hashes of files, by which prepared data is found without reading them
+
+A csv, tsv, jsonl, json, txt or parquet file is read twice: for the hashes of the file and of its stories, and for the
+tokens of both splits. A trained tokenizer reads it once more in between, for the training split must be known. Rows of
+a hub dataset are hashed as files first, since they are read through a memory map. A translated corpus is read once more
+for each split that is translated, and its validation split once for the hashes of the translations.
 """
 
 from __future__ import annotations
@@ -94,9 +101,11 @@ class PreparedData:
             width = 2 if manifest.dtype == "uint16" else 4
             for path, split in ((prepared.train, manifest.train), (prepared.val, manifest.val)):
                 if path.stat().st_size != split.tokens * width:
-                    raise UserError(f"{path}: is damaged: wants {split.tokens * width:,} bytes; delete {directory}")
+                    raise UserError(
+                        f"{path} is damaged: it should have {split.tokens * width:,} bytes; delete {directory}"
+                    )
         except (OSError, ValueError) as error:  # msgspec's, and text that is not UTF-8
-            raise UserError(f"{directory}: is no whole prepared data: {error}; delete it") from None
+            raise UserError(f"{directory}: the prepared data is incomplete: {error}; delete it") from None
         return prepared
 
 
@@ -136,7 +145,7 @@ def prepare(
     `tokenizer` is that of the weights which the training starts from, and takes the place of `[tokenizer]`;
     `translation` is what the stories pass through.
 
-    A second preparation of the same data waits for the first, and one that was killed is gone on with. Memory stays
+    A second preparation of the same data waits for the first, and one that was killed is resumed. Memory stays
     bounded whatever the corpus' size, but for some 20 bytes a story while the split is made.
 
     Raises:
@@ -214,7 +223,7 @@ def _reserved(
         key = _key(fingerprint, source, experiment, translation, opened)
         digest = hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=6).hexdigest()
         workspace.data.mkdir(parents=True, exist_ok=True)
-        with locked(workspace.data / f".{digest}.lock", "wait for another preparation of the same data", emit):
+        with locked(workspace.data / f".{digest}.lock", "waiting for another preparation of the same data", emit):
             part = workspace.data / f".{digest}.part"
             place = _Place(
                 source,
@@ -264,7 +273,7 @@ def _made_alike(workspace: Workspace, key: dict[str, Any]) -> bool:
 
 
 def _sweep(workspace: Workspace) -> None:
-    """Remove what preparations have left that nobody went on with: their experiments will have changed since."""
+    """Remove what preparations have left that nobody resumed: their experiments will have changed since."""
     for part in workspace.data.glob(".*.part"):
         lock = FileLock(part.with_suffix(".lock"))
         with suppress(OSError, Timeout):  # it is in use, or being removed
@@ -286,7 +295,7 @@ def _find(workspace: Workspace, digest: str) -> PreparedData | None:
 
 @contextmanager
 def _kept_if_interrupted(part: Path) -> Iterator[None]:
-    """Removes `part` once it is empty and after an error; what was interrupted or killed stays, to be gone on with."""
+    """Removes `part` once it is empty and after an error; what was interrupted or killed stays, to be resumed."""
     part.mkdir(exist_ok=True)
     try:
         yield
@@ -341,8 +350,8 @@ def _write(place: _Place, emit: Emit) -> None:
     first: list[str] = []  # validation stories
     written = write_tokens(paths, progress.of(_remembering(first, splits.both())), tokenizer, dtype)
     if not written["train"].stories:
-        why = ": each one is a validation story too" if splits.repeated else ""
-        raise UserError(f"data: the training split holds no story{why}")
+        why = ": every one is also a validation story" if splits.repeated else ""
+        raise UserError(f"data: the training split contains no stories{why}")
     progress.finish()
     for path in paths.values():
         remove_journal(path)
@@ -366,11 +375,11 @@ def _warnings(place: _Place, tokenizer: Tokenizer, repeated: int, first: list[st
     if place.starting is None and table.kind == "byte_bpe" and tokenizer.vocab_size != table.vocab_size:
         warnings.append(
             f"tokenizer.vocab_size = {table.vocab_size:,}: the training stories give only {tokenizer.vocab_size:,} "
-            f"entries at min_frequency = {table.min_frequency}; the model gets that many"
+            f"entries at min_frequency = {table.min_frequency}; the model uses that many"
         )
     if repeated:
         stories = "story" if repeated == 1 else "stories"
-        warnings.append(f"{repeated:,} training {stories} left out: the validation split holds the same")
+        warnings.append(f"{repeated:,} training {stories} left out: they are also in the validation split")
     if tokenizer.kind == "huggingface":  # the others have a token for each byte
         warnings += loss_warnings(tokenizer, first)
     return warnings

@@ -48,7 +48,7 @@ class DataFile:
         suffix = "".join(suffixes[-2:-1] if gzipped else suffixes[-1:]).lower().lstrip(".")
         if suffix not in _READERS or (gzipped and suffix == "parquet"):
             kinds = ", ".join(KINDS)
-            raise UserError(f"{name}: is of no known kind; wants {kinds}, each but parquet also as .gz")
+            raise UserError(f"{name}: unknown file type; use {kinds}, or .gz of any but parquet")
         return cls(path, name, suffix, gzipped)
 
     def texts(self, text_column: str, document_separator: str, hashes: ContentHashes | None = None) -> Iterator[str]:
@@ -70,7 +70,7 @@ class DataFile:
         except (OSError, EOFError, zlib.error) as error:
             raise UserError(f"{self.name}: cannot be read: {error}") from None
         if none:
-            raise UserError(f"{self.name}: holds no stories ({self.path.stat().st_size} bytes)")
+            raise UserError(f"{self.name}: contains no stories ({self.path.stat().st_size} bytes)")
 
     def is_known(self, hashes: ContentHashes) -> bool:
         """Whether the hash of the file's bytes is known without reading it."""
@@ -115,7 +115,7 @@ def _read_csv(file: DataFile, raw: io.RawIOBase, column: str, _: str) -> Iterato
                 if row:  # not a blank line
                     yield row[index] if index < len(row) else ""
         except csv.Error as error:
-            raise UserError(f"{file.name}: line {reader.line_num}: {error}; is a quote left open?") from None
+            raise UserError(f"{file.name}: line {reader.line_num}: {error}; is a closing quote missing?") from None
 
 
 def _delimiter(text: TextIO, usual: str, column: str) -> str:
@@ -141,8 +141,8 @@ def _read_txt(file: DataFile, raw: io.RawIOBase, _: str, separator: str) -> Iter
             yield from _documents(documents)
             if len(rest) > LONGEST_STORY:
                 raise UserError(
-                    f'{file.name}: {LONGEST_STORY:,} characters without data.document_separator = "{separator}"; '
-                    "set it to what stands between the stories"
+                    f'{file.name}: no data.document_separator = "{separator}" in {LONGEST_STORY:,} characters; '
+                    "set it to the text between two stories"
                 )
         yield from _documents([rest])
 
@@ -211,7 +211,7 @@ def _list_in_object(values: _JsonText, column: str, file: DataFile) -> Iterator[
             return values.list_entries()
         values.value()
         keys.append(key)
-    raise UserError(f'{file.name}: holds no list "{column}" (data.text_column), only {", ".join(keys) or "{}"}')
+    raise UserError(f'{file.name}: no list "{column}" (data.text_column), only {", ".join(keys) or "{}"}')
 
 
 class _JsonText:
@@ -314,11 +314,11 @@ def _read_parquet(file: DataFile, raw: io.RawIOBase, column: str, _: str) -> Ite
             schema = table.schema_arrow
             kind = schema.field(_column(file, column, schema.names)).type
             if kind not in (pyarrow.string(), pyarrow.large_string()):
-                raise UserError(f'{file.name}: column "{column}" (data.text_column) holds {kind}, not text')
+                raise UserError(f'{file.name}: column "{column}" (data.text_column) is {kind}, not text')
             for batch in table.iter_batches(batch_size=256, columns=[column]):
                 yield from (text or "" for text in batch.column(0).to_pylist())
     except pyarrow.ArrowInvalid as error:
-        raise UserError(f"{file.name}: is no parquet file: {str(error).splitlines()[0]}") from None
+        raise UserError(f"{file.name}: not a parquet file: {str(error).splitlines()[0]}") from None
 
 
 def _column(file: DataFile, column: str, columns: list[str]) -> int:
@@ -333,19 +333,19 @@ def missing_column(where: str, column: str, columns: list[str]) -> UserError:
     named = {name.lower(): name for name in columns if name}
     near = nearest(column.lower(), named)
     hint = f'; did you mean "{named[near]}"?' if near else ""
-    there = ", ".join(named.values()) or "none"
-    return UserError(f'{where}: no column "{column}" (data.text_column); there are {there}{hint}')
+    there = f", only {', '.join(named.values())}" if named else ""
+    return UserError(f'{where}: no column "{column}" (data.text_column){there}{hint}')
 
 
 def no_text(where: str, column: str) -> UserError:
     """The error of a column of another type."""
-    return UserError(f'{where}: column "{column}" (data.text_column) holds no text')
+    return UserError(f'{where}: column "{column}" (data.text_column) is not text')
 
 
 def _where_not_utf8(file: DataFile) -> str:
     """Byte and line of the first byte that is not UTF-8, found by reading the file again."""
     if file.kind == "parquet":
-        return "holds text that is not UTF-8"
+        return "contains text that is not UTF-8"
     decoder = codecs.getincrementaldecoder("utf-8")()
     offset, line = 0, 1
     with gzip.open(file.path) if file.gzipped else open(file.path, "rb") as raw:

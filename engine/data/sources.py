@@ -115,7 +115,8 @@ class Source:
         if scan.rows < 2:
             txt = any(name.endswith((".txt", ".txt.gz")) for name in self.data.files)
             hint = _separator_hint(self.data.document_separator) if txt else ""
-            raise UserError(f"data: {scan.rows} story is too few, wants one to train and one to validate on{hint}")
+            found = "1 story is" if scan.rows else "0 stories are"
+            raise UserError(f"data: {found} too few; training and validation need at least one each{hint}")
         return Splits([(self.rows, scan, *_train_test_split(scan.rows, self.data))], tidier(self.data), translated)
 
     def stories(self) -> Iterator[str]:
@@ -141,8 +142,8 @@ class Source:
 
 def _separator_hint(separator: str) -> str:
     """How a txt file with stories becomes one with several."""
-    blank_lines = r"""; "\n\n" does where blank lines stand between the stories""" if separator != "\n\n" else ""
-    return f"; txt files are parted by data.document_separator = {json.dumps(separator)}{blank_lines}"
+    blank_lines = r"""; use "\n\n" if blank lines separate the stories""" if separator != "\n\n" else ""
+    return f"; txt files are split at data.document_separator = {json.dumps(separator)}{blank_lines}"
 
 
 @dataclass(frozen=True)
@@ -206,7 +207,7 @@ class Splits:
         self.repeated = 0  # training stories left out of the last pass, because they are validation stories too
         held_out, characters = _validation_digests(tables)
         if not len(held_out):
-            raise UserError("data: the validation split holds no story; wants at least one")
+            raise UserError("data: the validation split contains no stories")
         self.train_characters = characters * self.train_count // max(1, self.val_count)  # an estimate
         self._in_both: set[bytes] = set()
         self._tables = [(rows, self._fates(scan, train, val, held_out)) for rows, scan, train, val in tables]
@@ -422,9 +423,9 @@ def _hub(data: Data, workspace: Workspace, mirror: Path | None, emit: Emit, hash
         splits, rows_of = dataset_splits(dataset, data.config, folder, emit), HubRows
     for key, split in (("train_split", data.train_split), ("val_split", data.val_split)):
         if (split or key == "train_split") and split not in splits:
-            hint = '; val_split = "" makes one by val_fraction' if key == "val_split" else ""
-            there = ", ".join(splits) or "none"
-            raise UserError(f'data.{key} = "{split}": dataset {dataset} has no such split; there are {there}{hint}')
+            hint = '; val_split = "" takes val_fraction of the training split' if key == "val_split" else ""
+            there = f", only {', '.join(splits)}" if splits else ""
+            raise UserError(f'data.{key} = "{split}": dataset {dataset} has no such split{there}{hint}')
     train = rows_of(splits[data.train_split], data, hashes)
     val = rows_of(splits[data.val_split], data, hashes) if data.val_split else None
     return Source(data, train, val, hashes)
@@ -457,8 +458,8 @@ def _splits_in_folder(folder: Path, data: Data) -> dict[str, list[DataFile]]:
     if data.config is not None and not any(place.is_dir() for place in places):
         there = sorted(path.name for path in (*folder.glob("*/"), *folder.glob("data/*/")) if path.name != "data")
         raise UserError(
-            f'data.config = "{data.config}": dataset {data.dataset} has no such configuration in {folder}; '
-            f"there are {', '.join(there) or 'none'}"
+            f'data.config = "{data.config}": dataset {data.dataset} has no such configuration in {folder}, only '
+            f"{', '.join(there) or 'the default one'}"
         )
     return {}
 

@@ -80,7 +80,7 @@ class StreamedSplits(Mapping[str, StreamedSplit]):
         if files is None:
             folder = self._folder_of(split)
             folder.mkdir(parents=True, exist_ok=True)
-            with locked(folder / ".lock", "wait for another one that streams the same", self._emit):
+            with locked(folder / ".lock", "waiting for another process that streams the same data", self._emit):
                 if self._kept(split) is None:  # what was waited for may be all that is wanted
                     self._stream(split, folder)
             files = self._kept(split)

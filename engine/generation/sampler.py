@@ -121,7 +121,7 @@ def pick(probabilities: Tensor, uniform: Tensor) -> Tensor:
     return torch.searchsorted(reached, uniform[:, None] * reached[:, -1:], right=True)[:, 0]
 
 
-def told(logits: Tensor, drawn: list[int], alternatives: int, tokenizer: Tokenizer) -> list[Token]:
+def token_probabilities(logits: Tensor, drawn: list[int], alternatives: int, tokenizer: Tokenizer) -> list[Token]:
     """The drawn tokens (batch) with what the model itself made of them and of the `alternatives` likeliest ones."""
     normalizers = logits.logsumexp(-1, keepdim=True)
     probabilities = (logits.gather(-1, torch.tensor(drawn)[:, None]) - normalizers).exp()[:, 0].tolist()

@@ -10,12 +10,12 @@ from engine.contract.experiment import Sampling
 from engine.contract.generation import StopReason, Token
 from engine.data.tokenizers.tokenizer import Tokenizer
 from engine.generation.decoder import Decoder
-from engine.generation.sampler import Sampler, told
+from engine.generation.sampler import Sampler, token_probabilities
 from engine.model.gpt import GPT
 
 
 @dataclass(frozen=True)
-class Piece:
+class TextChunk:
     """More of a story."""
 
     sample: int
@@ -63,11 +63,11 @@ class Writer:
         self._streams = [StoryStream(tokenizer, sampling.stop) for _ in range(num_samples)]
         self._written = 0  # tokens of each sample that has not ended
 
-    def __iter__(self) -> Iterator[Piece | End]:
+    def __iter__(self) -> Iterator[TextChunk | End]:
         while self.samples:
             yield from self.step()
 
-    def step(self) -> list[Piece | End]:
+    def step(self) -> list[TextChunk | End]:
         """Write the next token of each story.
 
         Raises:
@@ -77,9 +77,9 @@ class Writer:
         """
         logits = self.decoder.logits()
         drawn = self._sampler.draw(logits)
-        tokens = told(logits, drawn, self._alternatives, self._tokenizer)
+        tokens = token_probabilities(logits, drawn, self._alternatives, self._tokenizer)
         self._written += 1
-        found: list[Piece | End] = []
+        found: list[TextChunk | End] = []
         going: list[int] = []  # rows
         for row, (sample, token) in enumerate(zip(self.samples, tokens, strict=True)):
             reason = self._reason(sample, token)
@@ -91,7 +91,7 @@ class Writer:
         self._keep(going, drawn)
         return found
 
-    def cancel(self) -> list[Piece | End]:
+    def cancel(self) -> list[TextChunk | End]:
         """End the stories where they are."""
         ends = [part for sample in self.samples for part in self._end(sample, "cancelled", self._written)]
         self.samples = []
@@ -107,13 +107,13 @@ class Writer:
             return "stop_text"
         return "length" if self._written == self._sampling.max_new_tokens else None
 
-    def _end(self, sample: int, reason: StopReason, tokens: int) -> list[Piece | End]:
+    def _end(self, sample: int, reason: StopReason, tokens: int) -> list[TextChunk | End]:
         self._streams[sample].close()
         return [*self._piece(sample), End(sample, reason, tokens)]
 
-    def _piece(self, sample: int) -> list[Piece]:
+    def _piece(self, sample: int) -> list[TextChunk]:
         text, tokens = self._streams[sample].take()
-        return [Piece(sample, text, tokens)] if text or tokens else []
+        return [TextChunk(sample, text, tokens)] if text or tokens else []
 
     def _keep(self, rows: list[int], drawn: list[int]) -> None:
         """Go on with these rows, each with the token that was drawn for it."""
@@ -175,6 +175,6 @@ def story(model: GPT, tokenizer: Tokenizer, prompt: str, sampling: Sampling, see
     model.eval()
     try:
         writer = Writer(model, tokenizer, prompt_tokens(tokenizer, prompt), sampling, seed)
-        return prompt + "".join(part.text for part in writer if isinstance(part, Piece))
+        return prompt + "".join(part.text for part in writer if isinstance(part, TextChunk))
     finally:
         model.train(was_training)

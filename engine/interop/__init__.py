@@ -7,6 +7,7 @@ gguf          a file for llama.cpp
 vocabulary    our tokenizers as tokenizer.json
 metrics       csv and TensorBoard's event files
 foreign       reads files of weights, never their code
-fitting       their tensors by our names, or what does not fit
+tensor_names  ours and other tools' names of a GPT-2's tensors
+fitting       the weights of our model from their tensors, or what does not fit
 output        a place that was free, whole or not at all
 """

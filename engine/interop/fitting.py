@@ -6,7 +6,6 @@ matrices transposed as GPT-2's Conv1D has them, a head that repeats the token em
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,17 +14,15 @@ from torch import Tensor
 
 from engine.contract.errors import UserError
 from engine.contract.experiment import Model
-from engine.interop.foreign import Foreign
-from engine.interop.huggingface import CONV1D
-from engine.model.gpt import without_weights
+from engine.contract.shape import parameter_shapes
+from engine.interop.foreign import ForeignWeights
+from engine.interop.tensor_names import is_causal_mask, is_conv1d, layer_count, our_name
 
-_BEFORE_NAMES = re.compile(r"^(module\.|model\.|transformer\.)+")
-_MASK = re.compile(r"h\.\d+\.attn\.(bias|masked_bias|mask|tril)")
 _PADDING = 128  # a vocabulary is filled up to a multiple of 64 or this, which computes faster
 _SHOWN = 6  # tensors named in a message
 
 
-def our_names(foreign: Foreign) -> dict[str, Tensor]:
+def renamed_tensors(foreign: ForeignWeights) -> dict[str, Tensor]:
     """The file's tensors by our names and in our shapes, as far as they have any.
 
     Raises:
@@ -33,20 +30,22 @@ def our_names(foreign: Foreign) -> dict[str, Tensor]:
     """
     tensors: dict[str, Tensor] = {}
     for name, tensor in foreign.tensors.items():
-        ours = _our_name(name)
+        ours = our_name(name)
         if ours in tensors:
             raise UserError(f"{foreign.source}: {name} is there twice, once with more before its name")
-        if not (_MASK.fullmatch(ours) and tensor.ndim != 1):
+        if not is_causal_mask(ours, tensor):
             tensors[ours] = tensor
     fused = tensors.get("h.0.attn.c_attn.weight")
     if fused is not None and fused.ndim == 2 and 3 * fused.shape[0] == fused.shape[1]:
-        tensors = {name: _turned(tensor) if name.endswith(CONV1D) else tensor for name, tensor in tensors.items()}
+        tensors = {
+            name: tensor.T if is_conv1d(name) and tensor.ndim == 2 else tensor for name, tensor in tensors.items()
+        }
     if _is_tied(foreign, tensors):
         del tensors["lm_head.weight"]
     return tensors
 
 
-def _is_tied(foreign: Foreign, tensors: Mapping[str, Tensor]) -> bool:
+def _is_tied(foreign: ForeignWeights, tensors: Mapping[str, Tensor]) -> bool:
     """Whether there is a head that only repeats the token embedding."""
     head, embedding = tensors.get("lm_head.weight"), tensors.get("wte.weight")
     if head is None or embedding is None or head.shape != embedding.shape:
@@ -54,22 +53,14 @@ def _is_tied(foreign: Foreign, tensors: Mapping[str, Tensor]) -> bool:
     return bool(foreign.model.get("tie_weights")) or torch.equal(head, embedding)
 
 
-def _our_name(name: str) -> str:
-    return re.sub(r"\.ln([12])\.", r".ln_\1.", _BEFORE_NAMES.sub("", name.replace("_orig_mod.", "")))
-
-
-def _turned(tensor: Tensor) -> Tensor:
-    return tensor.T if tensor.ndim == 2 else tensor
-
-
-def inferred(foreign: Foreign, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+def model_keys(foreign: ForeignWeights, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
     """The keys of [model] that the tensors' shapes tell, and those that the file says; all but n_head for certain.
 
     Raises:
         UserError: these are no weights of a GPT-2.
     """
     tokens, positions = tensors.get("wte.weight"), tensors.get("wpe.weight")
-    layers = {int(match[1]) for name in tensors if (match := re.match(r"h\.(\d{1,4})\.", name))}
+    layers = layer_count(tensors)
     if tokens is None or positions is None or tokens.ndim != 2 or positions.ndim != 2 or not layers:
         there = _listed(f"{name} {_shape(tensor)}" for name, tensor in foreign.tensors.items())
         kind = f" ({foreign.architecture})" if foreign.architecture else ""
@@ -78,7 +69,7 @@ def inferred(foreign: Foreign, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
             f"and h.0.attn.c_attn.weight, with or without transformer. before them, and has\n{there}"
         )
     shapes = {
-        "n_layer": max(layers) + 1,
+        "n_layer": layers,
         "n_embd": tokens.shape[1],
         "block_size": positions.shape[0],
         "bias": any(name.endswith(".bias") for name in tensors),
@@ -88,8 +79,8 @@ def inferred(foreign: Foreign, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
     return shapes | told
 
 
-def fitted(
-    foreign: Foreign, tensors: Mapping[str, Tensor], model: Model, vocab_size: int
+def fit_weights(
+    foreign: ForeignWeights, tensors: Mapping[str, Tensor], model: Model, vocab_size: int
 ) -> tuple[dict[str, Tensor], list[str]]:
     """Every weight of `model` as fp32, and what was done to make them fit.
 
@@ -99,7 +90,7 @@ def fitted(
         UserError: tensors are missing, have no place or another shape, or hold NaN or infinity, and are named; or the
             file tells of another model.
     """
-    wanted = {name: tuple(tensor.shape) for name, tensor in without_weights(model, vocab_size).state_dict().items()}
+    wanted = parameter_shapes(model, vocab_size)
     found, notes = _unpadded(tensors, vocab_size)
     missing = [name for name in wanted if name not in found]
     filled = [name for name in missing if name.endswith(".bias")]

@@ -35,7 +35,7 @@ _TANH_GELU = ("gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu_accurate", "ge
 
 
 @dataclass
-class Foreign:
+class ForeignWeights:
     """What a file holds, its tensors by the names that they have there."""
 
     source: Path
@@ -47,7 +47,7 @@ class Foreign:
     tokenizer: Path | None = None  # a folder
 
 
-def read_foreign(path: Path) -> Foreign:
+def read_foreign(path: Path) -> ForeignWeights:
     """What `path` holds.
 
     Raises:
@@ -62,11 +62,11 @@ def read_foreign(path: Path) -> Foreign:
     if path.suffix == ".safetensors":
         if (path.parent / "config.json").is_file():
             return _folder(path, path.parent, [path])
-        return Foreign(path, _safetensors(path))
+        return ForeignWeights(path, _safetensors(path))
     return _checkpoint(path, _unpickled(path))
 
 
-def _folder(source: Path, folder: Path, files: list[Path] | None = None) -> Foreign:
+def _folder(source: Path, folder: Path, files: list[Path] | None = None) -> ForeignWeights:
     """What `source` holds: the folder, or one file of it."""
     config_file = folder / "config.json"
     try:
@@ -81,7 +81,7 @@ def _folder(source: Path, folder: Path, files: list[Path] | None = None) -> Fore
     tensors: dict[str, Tensor] = {}
     for file in files:
         tensors |= _safetensors(file) if file.suffix == ".safetensors" else _state_dict(file, _unpickled(file))
-    foreign = Foreign(source, tensors, architecture=config.get("model_type"))
+    foreign = ForeignWeights(source, tensors, architecture=config.get("model_type"))
     if foreign.architecture == "gpt2":
         _check_configuration(config, config_file)
         foreign.model = _model_of(config)
@@ -166,8 +166,8 @@ def _state_dict(path: Path, loaded: Any) -> Mapping[str, Tensor]:
     )
 
 
-def _checkpoint(path: Path, loaded: Any) -> Foreign:
-    foreign = Foreign(path, _state_dict(path, loaded))
+def _checkpoint(path: Path, loaded: Any) -> ForeignWeights:
+    foreign = ForeignWeights(path, _state_dict(path, loaded))
     arguments = loaded.get("model_args", loaded.get("config"))
     if isinstance(arguments, Mapping):
         foreign.model = {key: arguments[key] for key in _MODEL_KEYS if arguments.get(key) is not None}

@@ -12,26 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from engine.checkpoints.write import CheckpointInfo
 from engine.contract.errors import UserError
 from engine.contract.experiment import Model
 from engine.data.tokenizers.tokenizer import Tokenizer
-from engine.interop.huggingface import LAYER_NORM_EPSILON, with_biases
+from engine.interop.huggingface import LAYER_NORM_EPSILON
+from engine.interop.output import TrainedModel
+from engine.interop.tensor_names import gguf_name, with_zero_biases
 from engine.interop.vocabulary import tokenizer_json
 from engine.model.gpt import GPT
 
 if TYPE_CHECKING:
     from gguf import GGUFWriter
-
-_NAMES = {  # of a block's parts
-    "ln_1": "attn_norm",
-    "attn.c_attn": "attn_qkv",
-    "attn.c_proj": "attn_output",
-    "ln_2": "ffn_norm",
-    "mlp.c_fc": "ffn_up",
-    "mlp.c_proj": "ffn_down",
-}
-_OUTER_NAMES = {"wte": "token_embd", "wpe": "position_embd", "ln_f": "output_norm", "lm_head": "output"}
 
 
 def caveats(model: Model, tokenizer: Tokenizer) -> list[str]:
@@ -47,8 +38,8 @@ def caveats(model: Model, tokenizer: Tokenizer) -> list[str]:
     return told
 
 
-def write_gguf(path: Path, name: str, model: GPT, info: CheckpointInfo, tokenizer: Tokenizer) -> None:
-    """Write the model and its tokenizer to `path`; `name` is what llama.cpp shows.
+def export_gguf(path: Path, trained: TrainedModel) -> list[str]:
+    """Write the model and its tokenizer to `path`; notes for the user.
 
     Raises:
         UserError: the package gguf is not installed, or llama.cpp has no such tokenizer.
@@ -57,20 +48,20 @@ def write_gguf(path: Path, name: str, model: GPT, info: CheckpointInfo, tokenize
         import gguf
     except ImportError:
         raise UserError('--format gguf wants the package gguf: pip install "slm-tui[gguf]"') from None
-    config = info.model
+    config = trained.info.model
     writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[gguf.MODEL_ARCH.GPT2])
-    writer.add_name(name)
+    writer.add_name(str(trained.run))
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
-    writer.add_vocab_size(info.vocab_size)
+    writer.add_vocab_size(trained.info.vocab_size)
     writer.add_block_count(config.n_layer)
     writer.add_context_length(config.block_size)
     writer.add_embedding_length(config.n_embd)
     writer.add_feed_forward_length(4 * config.n_embd)
     writer.add_head_count(config.n_head)
     writer.add_layer_norm_eps(LAYER_NORM_EPSILON)
-    _add_tokenizer(writer, tokenizer)
-    for tensor_name, tensor in tensors_of(model).items():
+    _add_tokenizer(writer, trained.tokenizer)
+    for tensor_name, tensor in tensors_of(trained.model).items():
         writer.add_tensor(tensor_name, tensor.contiguous().numpy())
     try:
         writer.write_header_to_file()
@@ -78,20 +69,12 @@ def write_gguf(path: Path, name: str, model: GPT, info: CheckpointInfo, tokenize
         writer.write_tensors_to_file()
     finally:
         writer.close()
+    return caveats(config, trained.tokenizer)
 
 
 def tensors_of(model: GPT) -> dict[str, Tensor]:
     """Every tensor by llama.cpp's name."""
-    return {_their_name(name): tensor for name, tensor in with_biases(model).items()}
-
-
-def _their_name(name: str) -> str:
-    """`h.3.attn.c_attn.weight` -> `blk.3.attn_qkv.weight`."""
-    part, _, what = name.rpartition(".")
-    if not part.startswith("h."):
-        return f"{_OUTER_NAMES[part]}.{what}"
-    _, layer, inner = part.split(".", 2)
-    return f"blk.{layer}.{_NAMES[inner]}.{what}"
+    return {gguf_name(name): tensor for name, tensor in with_zero_biases(model.state_dict()).items()}
 
 
 def _add_tokenizer(writer: GGUFWriter, tokenizer: Tokenizer) -> None:

@@ -11,38 +11,38 @@ import json
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from engine.checkpoints.write import CheckpointInfo, save_weights
 from engine.contract.experiment import Sampling
-from engine.data.tokenizers.tokenizer import Tokenizer
+from engine.interop.model_card import model_card
+from engine.interop.output import TrainedModel
+from engine.interop.tensor_names import hugging_face_name, is_conv1d, with_zero_biases
 from engine.interop.vocabulary import end_of_text, tokenizer_json
 from engine.model.gpt import GPT
 
-CONV1D = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
-WITHOUT_BIAS = ("wte.weight", "wpe.weight", "lm_head.weight")  # in every GPT-2
 LAYER_NORM_EPSILON = 1e-5  # torch.nn.LayerNorm's, which model.py leaves as it is
 ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_new"}  # ours, and what GPT-2's configuration calls it
 OUR_KEY = "slm_tui"  # in config.json: what GPT-2's own configuration has no word for
 
 
-def write_folder(
-    folder: Path, model: GPT, info: CheckpointInfo, tokenizer: Tokenizer, sampling: Sampling, card: str
-) -> None:
-    """Fill the empty `folder`.
+def export_huggingface(folder: Path, trained: TrainedModel) -> list[str]:
+    """Fill the empty `folder`; no notes.
 
     Raises:
         UserError: the tokenizer cannot be written so.
     """
+    model, info, tokenizer = trained.model, trained.info, trained.tokenizer
+    experiment = trained.run.experiment()
     _write_json(folder / "config.json", config_of(info, tokenizer.eot_id))
-    _write_json(
-        folder / "generation_config.json", _generation_config(sampling, tokenizer.eot_id, info.model.block_size)
-    )
+    generation = _generation_config(experiment.sampling, tokenizer.eot_id, info.model.block_size)
+    _write_json(folder / "generation_config.json", generation)
     save_weights(weights_of(model), folder / "model.safetensors", metadata={"format": "pt"})
     (folder / "tokenizer.json").write_text(tokenizer_json(tokenizer), encoding="utf-8")
     _write_json(folder / "tokenizer_config.json", _tokenizer_config(end_of_text(tokenizer), info.model.block_size))
+    card = model_card(trained.run, experiment, model, info, tokenizer)
     (folder / "README.md").write_text(card, encoding="utf-8")
+    return []
 
 
 def config_of(info: CheckpointInfo, eot_id: int) -> dict[str, Any]:
@@ -72,20 +72,10 @@ def config_of(info: CheckpointInfo, eot_id: int) -> dict[str, Any]:
 
 def weights_of(model: GPT) -> dict[str, Tensor]:
     """Every tensor by the name and in the shape that GPT2LMHeadModel has it."""
-    weights = {}
-    for name, tensor in with_biases(model).items():
-        theirs = name if name == "lm_head.weight" else f"transformer.{name}"
-        weights[theirs] = (tensor.T if name.endswith(CONV1D) else tensor).contiguous()
-    return weights
-
-
-def with_biases(model: GPT) -> dict[str, Tensor]:
-    """The model's tensors by our names, with zeros for the biases that it lacks: (n,) for a weight of n rows."""
-    tensors = {name: tensor.detach() for name, tensor in model.state_dict().items()}
-    for name, tensor in list(tensors.items()):
-        if name.endswith(".weight") and name not in WITHOUT_BIAS:
-            tensors.setdefault(f"{name.removesuffix('weight')}bias", torch.zeros(tensor.shape[0]))
-    return tensors
+    return {
+        hugging_face_name(name): (tensor.T if is_conv1d(name) else tensor).contiguous()
+        for name, tensor in with_zero_biases(model.state_dict()).items()
+    }
 
 
 def _generation_config(sampling: Sampling, eot_id: int, block_size: int) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def columns() -> list[str]:
     return list(dict.fromkeys([*first, *names, "perplexity"]))
 
 
-def write_csv(path: Path, run: Run) -> int:
+def export_csv(path: Path, run: Run) -> int:
     """Write the csv file; how many lines of figures it has.
 
     Raises:
@@ -59,7 +59,7 @@ def write_csv(path: Path, run: Run) -> int:
     return lines
 
 
-def write_tensorboard(folder: Path, run: Run) -> int:
+def export_tensorboard(folder: Path, run: Run) -> int:
     """Write an event file into the empty `folder`; how many points it has.
 
     Raises:

@@ -11,6 +11,8 @@ from typing import Any
 from engine.checkpoints.write import CheckpointInfo, save_pickled
 from engine.contract.errors import UserError
 from engine.data.tokenizers.tokenizer import Tokenizer
+from engine.interop.output import TrainedModel
+from engine.interop.tensor_names import hugging_face_name
 from engine.model.gpt import GPT
 
 
@@ -31,9 +33,9 @@ def checkpoint_of(model: GPT, info: CheckpointInfo) -> dict[str, Any]:
             f'model.activation = "{config.activation}": nanoGPT has the exact GELU alone, so it would load this model '
             "wrong; --format huggingface can hold it"
         )
-    weights = {f"transformer.{name}": tensor.detach() for name, tensor in model.state_dict().items()}
+    weights = {hugging_face_name(name): tensor for name, tensor in model.state_dict().items()}
     return {
-        "model": {**weights, "lm_head.weight": weights["transformer.wte.weight"]},
+        "model": {**weights, "lm_head.weight": weights[hugging_face_name("wte.weight")]},
         "model_args": {
             "n_layer": config.n_layer,
             "n_head": config.n_head,
@@ -59,11 +61,12 @@ def caveats(tokenizer: Tokenizer) -> list[str]:
     ]
 
 
-def write_checkpoint(path: Path, model: GPT, info: CheckpointInfo) -> None:
-    """Write `ckpt.pt` to `path`.
+def export_nanogpt(path: Path, trained: TrainedModel) -> list[str]:
+    """Write `ckpt.pt` to `path`; notes for the user.
 
     Raises:
         UserError: nanoGPT has no model like this one.
         OSError: it could not be written.
     """
-    save_pickled(checkpoint_of(model, info), path)
+    save_pickled(checkpoint_of(trained.model, trained.info), path)
+    return caveats(trained.tokenizer)

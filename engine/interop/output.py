@@ -9,14 +9,32 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from engine.contract.errors import UserError
+from engine.runs.run import Run
+
+if TYPE_CHECKING:
+    from engine.checkpoints.write import CheckpointInfo
+    from engine.data.tokenizers.tokenizer import Tokenizer
+    from engine.model.gpt import GPT
 
 _LOCK = "slm-tui.lock"
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """What a writer of weights is given: one of a run's checkpoints, on the CPU."""
+
+    run: Run
+    model: GPT
+    info: CheckpointInfo
+    tokenizer: Tokenizer
 
 
 def check_free(path: Path) -> None:

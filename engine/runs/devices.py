@@ -35,7 +35,7 @@ def find_device(wanted: str) -> DeviceName:
     return DeviceName(f"cuda:{index}", gpus[index] if index < len(gpus) else f"cuda-{index}")
 
 
-def visible(gpus: Sequence[str], variable: str | None) -> list[str]:
+def visible_gpus(gpus: Sequence[str], variable: str | None) -> list[str]:
     """Those of the machine's `gpus` (UUIDs) that a CUDA_VISIBLE_DEVICES of `variable` leaves, in its order.
 
     CUDA's own rules: numbers, beginnings of UUIDs, or parts of GPUs (MIG), up to the first that names nothing;
@@ -60,7 +60,7 @@ def visible(gpus: Sequence[str], variable: str | None) -> list[str]:
 
 
 def _visible_gpus() -> list[str]:
-    return visible(_all_gpus(), os.environ.get("CUDA_VISIBLE_DEVICES"))
+    return visible_gpus(_all_gpus(), os.environ.get("CUDA_VISIBLE_DEVICES"))
 
 
 def _all_gpus() -> list[str]:

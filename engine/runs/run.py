@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import os
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from engine.contract import events
+from engine.contract.checkpoints import CheckpointName, is_checkpoint_name
 from engine.contract.errors import UserError
 from engine.contract.events import AnyEvent, Eval, Step
 from engine.contract.experiment import Experiment
@@ -85,6 +87,14 @@ class Run:
     @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
+
+    def checkpoint_names(self) -> list[CheckpointName]:
+        """The checkpoints on disk: best, last, then those that were kept, by their steps."""
+        try:
+            names = [entry.name for entry in os.scandir(self.checkpoints) if entry.is_dir()]
+        except OSError:  # no checkpoint yet
+            return []
+        return sorted(filter(is_checkpoint_name, names), key=lambda name: (name.startswith("step-"), len(name), name))
 
     def experiment(self) -> Experiment:
         """The experiment as it was started, overrides applied."""

@@ -25,7 +25,7 @@ from engine.runs.workspace import Workspace
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from engine.interop.foreign import Foreign
+    from engine.interop.foreign import ForeignWeights
 
 _WEIGHTS = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 
@@ -55,30 +55,30 @@ class StartingPoint:
         Raises:
             UserError: they cannot be read, or are of a model of another shape: says which tensors do not fit.
         """
-        from engine.interop.fitting import fitted, inferred, our_names
+        from engine.interop.fitting import fit_weights, model_keys, renamed_tensors
 
         try:
             foreign = self._weights()
-            tensors = our_names(foreign)
-            inferred(foreign, tensors)  # which says it where they are of another architecture
-            return fitted(foreign, tensors, model, vocab_size)[0]
+            tensors = renamed_tensors(foreign)
+            model_keys(foreign, tensors)  # which says it where they are of another architecture
+            return fit_weights(foreign, tensors, model, vocab_size)[0]
         except UserError as error:
             raise UserError(f'train.init_from = "{self.name}": {error}') from None
 
-    def _weights(self) -> Foreign:
+    def _weights(self) -> ForeignWeights:
         """The weights by whatever names they have."""
         if self.run is None:
             return self._foreign()
         import torch
 
         from engine.checkpoints.read import load_whole
-        from engine.interop.foreign import Foreign
+        from engine.interop.foreign import ForeignWeights
 
         model, info, _ = load_whole(self.run, "best", torch.device("cpu"))
         told = {key: getattr(info.model, key) for key in ("n_head", "tie_weights", "activation")}
-        return Foreign(_best(self.run, self.name), model.state_dict(), told)
+        return ForeignWeights(_best(self.run, self.name), model.state_dict(), told)
 
-    def _foreign(self) -> Foreign:
+    def _foreign(self) -> ForeignWeights:
         from engine.interop.foreign import read_foreign
 
         assert self.path is not None

@@ -16,7 +16,7 @@ from slm_tui.charts.raster import Points, thin
 from slm_tui.charts.scale import Floats, Scale
 from slm_tui.charts.ticks import Fits, Kind, Tick, rows_apart, ticks, unit_of_time
 
-Piece = tuple[Floats, Floats]  # x and y of points that a line joins
+Polyline = tuple[Floats, Floats]  # x and y of points that a line joins
 
 _ROWS = 34  # pixels from one label of the y axis to the next, at least
 _CHARACTER = 7  # pixels a character of a label, about
@@ -63,7 +63,7 @@ def _ticks(scale: Scale, pixels: int, kind: Kind, fits: Fits) -> list[tuple[floa
     return [(scale.value_at(tick.cell / (pixels - 1)), tick.label) for tick in found]
 
 
-def pieces(curve: Curve, frame: Frame) -> list[Piece]:
+def pieces(curve: Curve, frame: Frame) -> list[Polyline]:
     """The curve as lines, one from gap to gap, with no more points than the frame's pixels show; spikes survive."""
     points = Points.of(curve.x, curve.y, frame.x.log, frame.y.log)
     if len(points.x) <= _FINE * frame.width:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 
+from engine.contract.checkpoints import CheckpointName, checkpoint_name
 from engine.contract.errors import UserError
 from engine.runs.workspace import Workspace
 
@@ -91,6 +92,15 @@ def complete_either(context: typer.Context, incomplete: str) -> list[str]:
     return list(dict.fromkeys([*complete_experiment(context, incomplete), *complete_run(context, incomplete)]))
 
 
+def complete_checkpoint(context: typer.Context, incomplete: str) -> list[CheckpointName]:
+    reference = context.params.get("reference") or context.params.get("stories") or ""
+    try:
+        names = workspace_of(context).find_run(reference).checkpoint_names()
+    except UserError:
+        names = ["best", "last"]
+    return [name for name in names if name.startswith(incomplete)]
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]
 Device = Annotated[
     str | None,
@@ -141,4 +151,12 @@ ExperimentNames = Annotated[
         show_default=False,
     ),
 ]
-Checkpoint = Annotated[Literal["best", "last"], typer.Option(help="Which checkpoint.")]
+Checkpoint = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Which checkpoint: best, last, or step-N of one that was kept.",
+        callback=checkpoint_name,
+        autocompletion=complete_checkpoint,
+    ),
+]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from engine.contract.export_formats import EXPORT_FORMATS, export_format
 from slm_tui.commands.common import (
     Checkpoint,
     Json,
@@ -23,22 +24,22 @@ from slm_tui.commands.common import (
 from slm_tui.commands.which_run import run_with_checkpoint, run_with_steps
 from slm_tui.formats import count, quantity, shown_path
 
-_METRICS = ("csv", "tensorboard")
-_NEXT = {  # what opens an export
-    "huggingface": 'AutoModelForCausalLM.from_pretrained("{path}") loads it; README.md in it is its model card',
-    "nanogpt": "as ckpt.pt in its out_dir, nanoGPT's sample.py reads it",
-    "gguf": 'llama-cli -m {path} -p "…" runs it',
-    "csv": "a line for each step, evaluation and look at the machine",
-    "tensorboard": "tensorboard --logdir {path} shows it",
-}
-
 Format = Annotated[
-    Literal["huggingface", "nanogpt", "gguf", "csv", "tensorboard"],
-    typer.Option("--format", help="Weights for another tool, or metrics: csv, tensorboard.", show_default=False),
+    str,
+    typer.Option(
+        "--format",
+        metavar="FORMAT",
+        help="; ".join(f"{name}: {row.description}" for name, row in EXPORT_FORMATS.items()) + ".",
+        callback=export_format,
+        autocompletion=lambda incomplete: [name for name in EXPORT_FORMATS if name.startswith(incomplete)],
+        show_default=False,
+    ),
 ]
 Output = Annotated[
     Path,
-    typer.Option("--output", "-o", metavar="DIR|FILE", help="Where to; nothing must be there yet.", show_default=False),
+    typer.Option(
+        "--output", "-o", metavar="DIR|FILE", help="Where to write it; must not exist yet.", show_default=False
+    ),
 ]
 
 
@@ -50,16 +51,13 @@ def export(
     checkpoint: Checkpoint = "best",
     json: Json = False,
 ) -> None:
-    """Weights or metrics of a run, for other tools.
-
-    huggingface: a folder for transformers. nanogpt: a ckpt.pt. gguf: a file for llama.cpp. csv: a file, and
-    tensorboard: a folder, of the run's metrics.
-    """
+    """Weights or metrics of a run, for other tools."""
     from engine.contract.events import Exported
     from slm_tui.engine_calls import answer_of
 
     workspace = workspace_of(context)
-    of_metrics = format in _METRICS
+    row = EXPORT_FORMATS[format]
+    of_metrics = row.content == "metrics"
     run = run_with_steps(workspace, reference) if of_metrics else run_with_checkpoint(workspace, reference, checkpoint)
     arguments = ["export", str(run.path), "--format", format, "--output", str(output), "--checkpoint", checkpoint]
     answer = answer_of(arguments, Exported, lambda event: None)
@@ -70,7 +68,7 @@ def export(
         f"{count(answer.points or 0)} points" if of_metrics else f"{checkpoint} checkpoint, step {count(answer.step)}"
     )
     print(f"{run}, {what}: {shown_path(output)}")
-    say(f"  {_NEXT[format].format(path=shown_path(output))}")
+    say(f"  {row.how_to_open.format(path=shown_path(output))}")
     for note in answer.notes:
         say(f"  {note}")
 

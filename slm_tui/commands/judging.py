@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from engine.contract.checkpoints import CheckpointName
 from engine.contract.errors import UserError
 from engine.contract.generation import Generate
 from engine.runs.run import Run
@@ -23,7 +24,7 @@ from slm_tui.formats import count, shown_path
 
 def write_stories(
     run: Run,
-    checkpoint: str,
+    checkpoint: CheckpointName,
     device: str | None,
     prompts: Path,
     output: Path | None,

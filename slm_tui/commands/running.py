@@ -30,7 +30,7 @@ from slm_tui.commands.common import (
     workspace_of,
 )
 from slm_tui.facts import RunFacts, run_facts
-from slm_tui.progress import Progress
+from slm_tui.progress import RunProgress
 
 EXIT_FAILED, EXIT_STOPPED = 1, 130
 
@@ -42,7 +42,7 @@ class _NewRun:
 
     def launch(self, mirror: Path | None) -> _Started:
         run, process = launcher.start(self.workspace, self.planned, mirror)
-        return _Started(Progress(run), process)
+        return _Started(RunProgress(run), process)
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class _Resumption:
     overrides: Sequence[str]
 
     def launch(self, mirror: Path | None) -> _Started:
-        progress = Progress(self.run)
+        progress = RunProgress(self.run)
         progress.catch_up()  # before the engine adds to it
         return _Started(progress, launcher.resume(self.run, self.overrides, mirror))
 
@@ -60,7 +60,7 @@ class _Resumption:
 class _Started:
     """A run that this process started, and its engine."""
 
-    progress: Progress
+    progress: RunProgress
     process: subprocess.Popen[bytes]
 
     @property

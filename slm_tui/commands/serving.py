@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engine.contract.checkpoints import CheckpointName
 from engine.contract.errors import UserError
 from slm_tui.commands.common import Checkpoint, complete_run, say, workspace_of
 
@@ -71,7 +72,7 @@ def serve(
         server.serve(page, Door(public, own_only=not (expose or page.is_public)), listening, announce)
 
 
-def _page(workspace: Workspace, stories: str | None, checkpoint: str, visitors: int) -> Page:
+def _page(workspace: Workspace, stories: str | None, checkpoint: CheckpointName, visitors: int) -> Page:
     from slm_tui.commands.which_run import run_with_checkpoint
     from slm_tui.web.server import Page
 

@@ -11,7 +11,7 @@ import typer
 from engine.contract.errors import UserError
 from engine.contract.experiment import SampleTranslate, Sampling
 from engine.contract.experiment import Seed as SeedRange
-from engine.contract.loading import wanted
+from engine.contract.loading import requirement
 from slm_tui.commands.common import (
     Checkpoint,
     Device,
@@ -144,5 +144,5 @@ def checked(knobs: dict[str, Any]) -> dict[str, Any]:
         except msgspec.ValidationError:
             flag = key.replace("_", "-")
             shown = " ".join(map(str, value)) if isinstance(value, list) else value
-            raise UserError(f"--{flag} {shown}: wants {wanted(msgspec.inspect.type_info(fields[key]))}") from None
+            raise UserError(f"--{flag} {shown}: wants {requirement(msgspec.inspect.type_info(fields[key]))}") from None
     return given

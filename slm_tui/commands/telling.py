@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from engine.contract.checkpoints import CheckpointName
 from engine.contract.generation import AnyReply, Begun, Done, Generate, Loaded, Text
 from engine.runs.run import Run
 from slm_tui.commands.common import say
@@ -18,7 +19,7 @@ class Story(msgspec.Struct, omit_defaults=True):
     """What `--json` prints of a story."""
 
     run: str
-    checkpoint: str
+    checkpoint: CheckpointName
     step: int
     device: str
     prompt: str

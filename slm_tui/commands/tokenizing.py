@@ -21,7 +21,7 @@ from slm_tui.commands.common import (
 from slm_tui.formats import count, decimal
 
 if TYPE_CHECKING:
-    from engine.contract.events import Piece, Tokenized
+    from engine.contract.events import Tokenized, TokenPiece
 
 SHOWN = 40  # pieces; --json tells of more
 
@@ -99,7 +99,7 @@ def _losses(answer: Tokenized) -> list[str]:
     return losses
 
 
-def _legible(piece: Piece) -> str:
+def _legible(piece: TokenPiece) -> str:
     """The piece with its spaces and line breaks visible, or its bytes where it is a part of a character."""
     if not piece.text:
         return f"bytes {piece.bytes}"

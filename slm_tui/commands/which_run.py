@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from engine.contract.checkpoints import CheckpointName, other_checkpoints
 from engine.contract.errors import UserError
 from engine.runs.run import Run, State
 from engine.runs.workspace import Workspace
@@ -20,7 +21,7 @@ _WHAT_IT_DID = {  # of the other states a run "is" one
 }
 
 
-def run_with_checkpoint(workspace: Workspace, reference: str, checkpoint: str) -> Run:
+def run_with_checkpoint(workspace: Workspace, reference: str, checkpoint: CheckpointName) -> Run:
     """The run that `reference` means; of an experiment's runs the newest that has such a checkpoint.
 
     Raises:
@@ -31,7 +32,7 @@ def run_with_checkpoint(workspace: Workspace, reference: str, checkpoint: str) -
         return newest
     lacks = f"{newest} has no {checkpoint} checkpoint: it {_what_it_did(newest)}"
     if run is None:
-        raise UserError(lacks + _way_to_a_checkpoint(newest, checkpoint, newest.state()))
+        raise UserError(lacks + _way_to_a_checkpoint(newest, newest.state()))
     say(f"{lacks}; this is of {run}, the newest run that has one")
     return run
 
@@ -60,11 +61,10 @@ def _what_it_did(run: Run) -> str:
     return _WHAT_IT_DID.get(standing, f"is {standing}")
 
 
-def _way_to_a_checkpoint(run: Run, checkpoint: str, state: State) -> str:
+def _way_to_a_checkpoint(run: Run, state: State) -> str:
     """What a person would do now, where no run has such a checkpoint."""
-    other = "last" if checkpoint == "best" else "best"
-    if (run.checkpoints / other).is_dir():
-        return f"; --checkpoint {other} takes its {other} one"
+    if others := run.checkpoint_names():
+        return other_checkpoints(others)
     if state in ("queued", "preparing", "training"):
         return f"; slm-tui show {run.id} says how far it is"
     if state in ("stopped", "lost"):

@@ -13,7 +13,7 @@ import numpy as np
 from slm_tui.charts.chart import Curve
 from slm_tui.charts.overlay import ChartOptions, Source, curves_of, notes_of, place_text, view_of
 from slm_tui.charts.palette import DARK
-from slm_tui.charts.paper import Frame, Piece, frame_of, marks, pieces
+from slm_tui.charts.paper import Frame, Polyline, frame_of, marks, pieces
 from slm_tui.charts.scale import Floats, Scale
 from slm_tui.charts.series import Metric
 from slm_tui.report.markup import Markup, joined, tag
@@ -136,7 +136,7 @@ def _down(y: Floats, frame: Frame) -> Floats:
     return np.clip((1 - frame.y.share(y)) * (frame.height - 1), -_FAR, _FAR)
 
 
-def _path(lines: Sequence[Piece], frame: Frame) -> str:
+def _path(lines: Sequence[Polyline], frame: Frame) -> str:
     """SVG's path data; a point alone is a line of no length, of which the round ends are seen."""
     written = []
     for x, y in lines:

@@ -13,10 +13,10 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.widgets import Input, Static, TextArea
 
+from engine.contract.checkpoints import CheckpointName
 from engine.contract.errors import UserError
 from engine.contract.experiment import Sampling
 from engine.contract.files import replace_file
-from engine.contract.generation import CheckpointKind
 from engine.runs.run import Run
 from slm_tui.catalog import Catalog
 from slm_tui.formats import count, counted, explained, shown_path
@@ -43,9 +43,9 @@ class StoriesScreen(OneRun):
 
     BINDINGS = bindings("stories")
 
-    def __init__(self, run: Run, checkpoint: CheckpointKind = "best", limits: Mapping[str, int] | None = None) -> None:
+    def __init__(self, run: Run, checkpoint: CheckpointName = "best", limits: Mapping[str, int] | None = None) -> None:
         super().__init__(run)
-        self._checkpoint: CheckpointKind = checkpoint
+        self._checkpoint: CheckpointName = checkpoint
         self._limits = dict(limits or {})
         self._asked = 0
         try:
@@ -212,7 +212,7 @@ class StoriesScreen(OneRun):
     def action_checkpoint(self) -> None:
         """The other checkpoint of the run."""
         column = self.column
-        other: CheckpointKind = "last" if column.checkpoint == "best" else "best"
+        other: CheckpointName = "last" if column.checkpoint == "best" else "best"
         column.load(other)
 
     def action_newest(self) -> None:
@@ -229,7 +229,7 @@ class StoriesScreen(OneRun):
                 await column.remove()
         else:
             marked = [run for run in self.app.marked if run != self.run]
-            other: CheckpointKind = "last" if first.checkpoint == "best" else "best"
+            other: CheckpointName = "last" if first.checkpoint == "best" else "best"
             run = marked[0] if marked else None
             await self.query_one("#stories-body").mount(
                 StoryColumn(run or self.run, "best" if run else other, is_second=True), after=first

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from engine.contract.checkpoints import checkpoint_name
 from engine.runs.run import Run
 from engine.runs.workspace import Workspace
 from slm_tui.base_app import BaseApp, show
@@ -21,7 +22,7 @@ def main() -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--workspace", type=Path)
     what.add_argument("--stories", type=Path)
-    parser.add_argument("--checkpoint", choices=("best", "last"), default="best")
+    parser.add_argument("--checkpoint", type=checkpoint_name, default="best")
     parser.add_argument("--scheme", choices=("dark", "light"), default="dark", help="of a page for strangers")
     parser.add_argument("--no-copy", action="store_true", help="the page may not write to the clipboard")
     chosen = parser.parse_args()

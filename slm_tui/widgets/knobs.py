@@ -15,7 +15,7 @@ from textual.widgets import Input, Label, Static
 
 from engine.contract.experiment import Sampling, Seed
 from engine.contract.generation import Generate
-from engine.contract.loading import wanted
+from engine.contract.loading import requirement
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Knobs(VerticalScroll, can_focus=False):
             try:
                 self._value(knob)
             except msgspec.ValidationError:
-                return f"{knob.label}: wants {wanted(msgspec.inspect.type_info(self._types[knob.name]))}"
+                return f"{knob.label}: wants {requirement(msgspec.inspect.type_info(self._types[knob.name]))}"
         return None
 
     def _value(self, knob: Knob) -> Any:

@@ -16,12 +16,12 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
+from engine.contract.checkpoints import CheckpointName
 from engine.contract.errors import UserError
 from engine.contract.generation import (
     AnyReply,
     Begun,
     Cancel,
-    CheckpointKind,
     Done,
     Error,
     Generate,
@@ -33,7 +33,7 @@ from engine.contract.generation import (
 from engine.runs.run import Run
 from slm_tui.formats import count, counted, decimal, duration, excerpt, explained, one_line, percent, printable
 from slm_tui.generator import Generator, Gone
-from slm_tui.story_book import KeptStory, Piece, Story, keep, settings_of
+from slm_tui.story_book import KeptStory, Story, TokenSpan, keep, settings_of
 from slm_tui.terminals import app_orders
 from slm_tui.text_direction import lay_out
 from slm_tui.widgets.story_text import Span, StoryText
@@ -75,11 +75,11 @@ class StoryColumn(Vertical):
 
     app: BaseApp
 
-    def __init__(self, run: Run, checkpoint: CheckpointKind, *, is_second: bool = False) -> None:
+    def __init__(self, run: Run, checkpoint: CheckpointName, *, is_second: bool = False) -> None:
         super().__init__(classes="pane")
         self.run = run
         self.is_second = is_second
-        self.checkpoint: CheckpointKind = checkpoint
+        self.checkpoint: CheckpointName = checkpoint
         self.loaded: Loaded | None = None
         self.stories: list[Story] = []
         self.shown = 0  # which of them
@@ -150,7 +150,7 @@ class StoryColumn(Vertical):
             except (UserError, OSError) as error:
                 self._fail(error)
 
-    def load(self, checkpoint: CheckpointKind) -> None:
+    def load(self, checkpoint: CheckpointName) -> None:
         """Go on with this checkpoint, as it is now."""
         self.stop()
         self.checkpoint = self._generator.checkpoint = checkpoint
@@ -291,7 +291,7 @@ class StoryColumn(Vertical):
             spans += [(piece.start, piece.end, self._style(piece)) for piece in story.pieces]
         return spans
 
-    def _style(self, piece: Piece) -> Style:
+    def _style(self, piece: TokenSpan) -> Style:
         """The less likely, the stronger; the least likely are underlined, too."""
         share = next(share for least, share in _SURPRISE if piece.probability >= least)
         if not share:

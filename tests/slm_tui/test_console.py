@@ -15,7 +15,7 @@ from rich.console import Console
 from engine.contract.events import Eval, EventWriter, Prepare, Prepared, Queued, RunStarted, Sample, Step, Warning
 from engine.runs.run import Run
 from slm_tui.console import PlainView, panel, preparation_shown, view_on
-from slm_tui.progress import Progress
+from slm_tui.progress import RunProgress
 
 STARTED = RunStarted(pid=1, host="here", t=100.0)
 PREPARED = Prepared(directory="d", vocab_size=400, train_tokens=9000, val_tokens=900, cached=False, t=101.0)
@@ -26,15 +26,15 @@ def step(number: int, t: float = 110.0) -> Step:
     return Step(step=number, loss=2.5, lr=1e-3, grad_norm=1.0, tokens=number * 128, tokens_per_second=12_345.0, t=t)
 
 
-def drawn(progress: Progress, width: int, stopping: bool = False) -> list[str]:
+def drawn(progress: RunProgress, width: int, stopping: bool = False) -> list[str]:
     console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
     with console.capture() as capture:
         console.print(panel(progress, 120.0, width, stopping))
     return capture.get().splitlines()
 
 
-def read(run: Run) -> Progress:
-    progress = Progress(run)
+def read(run: Run) -> RunProgress:
+    progress = RunProgress(run)
     progress.read()
     return progress
 
@@ -72,7 +72,7 @@ def test_a_queued_run_says_plainly_what_it_waits_for_and_a_started_one_what_it_d
     unknown = Queued(pid=2, host="here", device="cpu", ahead=1)
     elsewhere = Queued(pid=2, host="here", device="cpu", ahead=2, holder=str(tmp_path / "runs/a/1"), holder_pid=12)
     out = io.StringIO()
-    progress, writer, view = Progress(run), EventWriter(run.metrics), PlainView(Console(file=out, width=80))
+    progress, writer, view = RunProgress(run), EventWriter(run.metrics), PlainView(Console(file=out, width=80))
     for event in (unknown, elsewhere):
         writer(event)
         view.update(progress, progress.read())
@@ -103,7 +103,7 @@ def test_where_stdout_is_no_terminal_lines_are_plain(new_run: Callable[..., Run]
     view = view_on(Console(file=out, width=80))
     assert isinstance(view, PlainView)
     run = new_run()
-    progress, writer = Progress(run), EventWriter(run.metrics)
+    progress, writer = RunProgress(run), EventWriter(run.metrics)
     for event in (
         STARTED,
         Prepare(phase="read", done=0, total=200),

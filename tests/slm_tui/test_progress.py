@@ -8,7 +8,7 @@ import pytest
 
 from engine.contract.events import Eval, EventWriter, Prepared, Resumed, RunEnded, RunStarted, Step
 from engine.runs.run import Run
-from slm_tui.progress import Progress
+from slm_tui.progress import RunProgress
 
 
 def step(number: int, t: float, loss: float = 2.0, rate: float | None = None) -> Step:
@@ -20,7 +20,7 @@ PREPARED = Prepared(directory="d", vocab_size=400, train_tokens=9000, val_tokens
 
 
 def test_time_left_follows_the_pace_so_far_and_the_clock(new_run: Callable[..., Run]) -> None:
-    progress = Progress(new_run([STARTED, PREPARED, step(1, 110.0), step(2, 112.0), step(5, 118.0)]))
+    progress = RunProgress(new_run([STARTED, PREPARED, step(1, 110.0), step(2, 112.0), step(5, 118.0)]))
     assert progress.seconds_left(118.0) is None
     progress.read()
     assert progress.max_steps == 24
@@ -38,13 +38,13 @@ def test_the_pace_after_a_resume_does_not_count_the_pause(new_run: Callable[...,
         step(6, 902.0),
         step(7, 903.0),
     ]
-    progress = Progress(new_run([*earlier, *later]))
+    progress = RunProgress(new_run([*earlier, *later]))
     progress.read()
     assert progress.seconds_left(903.0) == pytest.approx(17.0)
 
 
 def test_the_loss_shown_is_a_mean_that_begins_without_a_bias_to_zero(new_run: Callable[..., Run]) -> None:
-    progress = Progress(new_run([STARTED, PREPARED, step(1, 1.0, loss=6.0)]))
+    progress = RunProgress(new_run([STARTED, PREPARED, step(1, 1.0, loss=6.0)]))
     assert progress.loss is None
     progress.read()
     assert progress.loss == pytest.approx(6.0)
@@ -52,7 +52,7 @@ def test_the_loss_shown_is_a_mean_that_begins_without_a_bias_to_zero(new_run: Ca
 
 def test_one_slow_step_does_not_change_the_rate(new_run: Callable[..., Run]) -> None:
     rates = [100.0, 101.0, 3.0, 102.0, 103.0]
-    progress = Progress(new_run([STARTED, PREPARED, *(step(n + 1, 1.0 + n, rate=r) for n, r in enumerate(rates))]))
+    progress = RunProgress(new_run([STARTED, PREPARED, *(step(n + 1, 1.0 + n, rate=r) for n, r in enumerate(rates))]))
     progress.read()
     assert progress.tokens_per_second == 101.0
 
@@ -60,7 +60,7 @@ def test_one_slow_step_does_not_change_the_rate(new_run: Callable[..., Run]) -> 
 def test_catching_up_forgets_the_last_word_of_the_process_before(new_run: Callable[..., Run]) -> None:
     evaluation = Eval(step=4, train_loss=2.0, val_loss=3.0, bits_per_byte=1.5, best=True)
     run = new_run([STARTED, PREPARED, step(4, 110.0), evaluation, RunEnded(reason="stopped")])
-    progress = Progress(run)
+    progress = RunProgress(run)
     progress.catch_up()
     assert progress.status.last_word is None
     assert progress.evaluation == evaluation
@@ -74,7 +74,7 @@ def test_catching_up_forgets_the_last_word_of_the_process_before(new_run: Callab
 
 def test_a_file_that_was_replaced_is_read_anew(new_run: Callable[..., Run]) -> None:
     run = new_run([STARTED, PREPARED, step(1, 1.0), step(2, 2.0)])
-    progress = Progress(run)
+    progress = RunProgress(run)
     progress.read()
     run.metrics.unlink()
     writer = EventWriter(run.metrics)

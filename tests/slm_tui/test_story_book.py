@@ -10,7 +10,7 @@ import tomli
 from engine.contract.experiment import Sampling
 from engine.contract.generation import Text, Token
 from engine.runs.run import Run
-from slm_tui.story_book import KeptStory, Piece, Story, as_file, keep, kept_stories, settings_of, stories_file
+from slm_tui.story_book import KeptStory, Story, TokenSpan, as_file, keep, kept_stories, settings_of, stories_file
 
 
 def token(number: int, probability: float = 0.5) -> Token:
@@ -37,7 +37,7 @@ def test_a_story_grows_and_knows_which_tokens_made_which_text() -> None:
     assert story.add(Text(" upon", tokens=[token(1)])) == " upon"
     story.add(Text(" a time", tokens=[token(2, 0.9), token(3, 0.1)]))
     assert story.text == "Once upon a time" and story.tokens == 3
-    assert story.pieces == [Piece(4, 9, (token(1),)), Piece(9, 16, (token(2, 0.9), token(3, 0.1)))]
+    assert story.pieces == [TokenSpan(4, 9, (token(1),)), TokenSpan(9, 16, (token(2, 0.9), token(3, 0.1)))]
     assert story.pieces[1].probability == 0.1
 
 
@@ -46,7 +46,7 @@ def test_tokens_whose_characters_are_not_whole_yet_belong_to_the_text_that_compl
     story.add(Text("", tokens=[token(1)]))
     assert story.pieces == [] and story.tokens == 1
     story.add(Text("ب", tokens=[token(2)]))
-    assert story.pieces == [Piece(0, 1, (token(1), token(2)))]
+    assert story.pieces == [TokenSpan(0, 1, (token(1), token(2)))]
     story.add(Text("."))  # the end of what was held back: of no token
     assert story.text == "ب." and len(story.pieces) == 1
 

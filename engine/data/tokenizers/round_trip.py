@@ -20,7 +20,7 @@ class Losses:
     altered: int  # stories that come back otherwise than they were
 
 
-def losses_of(tokenizer: Tokenizer, stories: Sequence[str]) -> Losses:
+def round_trip_losses(tokenizer: Tokenizer, stories: Sequence[str]) -> Losses:
     """Cuts the stories and joins them again."""
     cut = [tokenizer.encode(story) for story in stories]
     return Losses(
@@ -34,16 +34,16 @@ def losses_of(tokenizer: Tokenizer, stories: Sequence[str]) -> Losses:
 
 def loss_warnings(tokenizer: Tokenizer, stories: Sequence[str]) -> list[str]:
     """What to say where the tokens do not hold all of `stories`, the first ones of a corpus."""
-    losses = losses_of(tokenizer, stories)
+    losses = round_trip_losses(tokenizer, stories)
     warnings = []
     if losses.unknown > _TRIFLE * losses.tokens:
         warnings.append(
             f"tokenizer: {losses.unknown / losses.tokens:.0%} of the first stories' tokens are the unknown token, "
-            "which stands for any text"
+            "so their text is lost"
         )
     if losses.altered > _TRIFLE * losses.stories:
         warnings.append(
-            f"tokenizer: {losses.altered / losses.stories:.0%} of the first stories come back from their tokens "
-            "otherwise than they were, so a model cannot learn them"
+            f"tokenizer: {losses.altered / losses.stories:.0%} of the first stories change when they are "
+            "tokenized and decoded, so a model cannot learn their exact text"
         )
     return warnings

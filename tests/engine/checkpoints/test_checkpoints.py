@@ -83,9 +83,9 @@ def test_a_damaged_checkpoint_is_refused_in_a_few_words_and_the_other_one_is_nam
     with pytest.raises(UserError) as torn:
         load_model(trained, "best", CPU)
     damage = f"the checkpoint {best} is damaged: model.safetensors cannot be read"
-    assert str(torn.value) == f"{damage}; --checkpoint last takes the last one"
+    assert str(torn.value) == f"{damage}; use --checkpoint last"
     (last / "model.safetensors").unlink()
-    with pytest.raises(UserError, match=r"last is damaged: model\.safetensors is missing; --checkpoint best takes"):
+    with pytest.raises(UserError, match=r"last is damaged: model\.safetensors is missing; use --checkpoint best$"):
         load_model(trained, "last", CPU)
     shutil.rmtree(last)
     (best / "config.json").write_bytes(b'{"model": \xff')
@@ -109,6 +109,13 @@ def test_a_damaged_checkpoint_is_not_resumed_from(trained: Run, file: str) -> No
 def test_a_run_without_a_checkpoint_says_so(new_run: Callable[..., Run]) -> None:
     with pytest.raises(UserError, match="has no best checkpoint yet"):
         read_info(new_run(), "best")
+
+
+def test_a_run_without_this_checkpoint_names_those_it_has(trained: Run) -> None:
+    shutil.copytree(trained.checkpoints / "best", trained.checkpoints / "step-4")
+    with pytest.raises(UserError, match=r"has no step-7 checkpoint yet; use --checkpoint best, last or step-4$"):
+        load_model(trained, "step-7", CPU)
+    assert load_model(trained, "step-4", CPU)[1].vocab_size == read_info(trained, "best").vocab_size
 
 
 def test_a_state_for_another_model_is_refused(trained: Run) -> None:

@@ -291,7 +291,7 @@ def test_a_run_without_a_checkpoint_says_when_it_will_have_one(new_run: Callable
         assert message.endswith("it is training, at step 0, and evaluates for the first time at step 8")
         assert failed(run, "--checkpoint", "last").message.endswith("saves its first at step 4")
     emit(RunEnded("failed", error="why"))
-    assert failed(run).message.endswith("the run is not going on (it is failed)")
+    assert failed(run).message.endswith("the run is not training (it is failed)")
 
 
 def test_a_checkpoint_that_is_replaced_all_the_time_is_read_whole(trained: Run) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import tiny_tokenizers
 
-from engine.commands.tokenize import tokenized
+from engine.commands.tokenize import tokenize_text
 from engine.contract.errors import UserError
 from engine.contract.events import Event, Tokenized
 from engine.contract.experiment import Data, Experiment, Model, Tokenizer, Train
@@ -34,7 +34,7 @@ def cut(root: Path, kind: str, text: str | None) -> Tokenized:
         model=Model(1, 1, 8, 8),
         train=Train(1),
     )
-    return tokenized(experiment, Workspace(root), None, text, silent)
+    return tokenize_text(experiment, Workspace(root), None, text, silent)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_our_own_normal_form_is_a_change_too(tmp_path: Path) -> None:
         model=Model(1, 1, 8, 8),
         train=Train(1),
     )
-    assert tokenized(experiment, Workspace(tmp_path), None, None, silent).altered == 40
+    assert tokenize_text(experiment, Workspace(tmp_path), None, None, silent).altered == 40
 
 
 def test_an_empty_text_is_refused(tmp_path: Path) -> None:

@@ -12,12 +12,16 @@ from pathlib import Path
 
 import pytest
 import tiny_tokenizers
+import torch
 from support import engine, events_of, start_engine, start_fresh_engine, taken_device, wait_for
 
+from engine.commands import evaluate, generate, train_run
 from engine.commands.evaluate import evaluate_run
 from engine.contract.errors import UserError
-from engine.contract.events import Prepare, Prepared, Queued, RunEnded, RunStarted, Step, Warning
+from engine.contract.events import Event, Prepare, Prepared, Queued, RunEnded, RunStarted, Step, Warning
+from engine.contract.experiment import Hardware
 from engine.contract.overrides import apply_overrides
+from engine.runs.devices import DeviceName
 from engine.runs.run import Run
 
 NewRun = Callable[..., Run]
@@ -228,3 +232,66 @@ def test_too_little_memory_is_told_with_what_to_change(new_run: NewRun) -> None:
     last = events_of(run)[-1]
     assert isinstance(last, RunEnded) and last.error is not None
     assert "out of memory" in last.error and "train.batch_size" in last.error
+
+
+@pytest.mark.parametrize("words", ["CUDA out of memory. Tried to allocate", "MPS backend out of memory (MPS allocated"])
+def test_a_gpu_that_is_full_is_told_with_what_to_change(new_run: NewRun, words: str) -> None:
+    assert "lower train.batch_size" in train_run._explained(RuntimeError(words), new_run())
+
+
+def test_other_commands_set_the_device_up_as_training_does(trained: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Hardware] = []
+
+    def prepare_device(hardware: Hardware) -> torch.device:
+        asked.append(hardware)
+        return torch.device("cpu")
+
+    for module in (evaluate, generate):
+        monkeypatch.setattr(module, "prepare_device", prepare_device)
+    evaluate_run(trained, "last", "mps", lambda event: None)
+    generate._device(trained, "cuda:1", None)
+    generate._device(trained, "auto", "int8")
+    assert [(hardware.device, hardware.num_threads) for hardware in asked] == [("mps", 1), ("cuda:1", 1), ("cpu", 1)]
+
+
+def test_a_gpu_is_set_up_before_the_data_are_prepared(new_run: NewRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its memory is reserved then, too: whoever comes later finds it taken."""
+    from engine.device import choice
+
+    run = new_run(
+        "hardware.memory_fraction=0.5", "train.deterministic=true", "data.source=files", "data.files=['no.csv']"
+    )
+    did: list[object] = []
+
+    def prepare_device(hardware: Hardware, *, deterministic: bool) -> torch.device:
+        did.append(deterministic)
+        return torch.device("cuda", 0)
+
+    monkeypatch.setattr(choice, "prepare_device", prepare_device)
+    monkeypatch.setattr(train_run, "reserve_memory", lambda device, fraction: did.append((str(device), fraction)))
+    monkeypatch.setattr(train_run, "Stop", StandInStop)
+    said: list[Event] = []
+    train_run._work(run, run.experiment(), said.append, resume=False)
+    assert did == [True, ("cuda:0", 0.5)]
+    info = run.info()
+    assert info is not None and info.device == "cuda:0"
+    assert isinstance(said[-1], RunStarted), "what comes of the data is told by whoever called"
+
+
+def test_a_driver_that_torch_cannot_use_is_told_where_the_cpu_trains(
+    new_run: NewRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = new_run("hardware.device=auto", "hardware.share_device=true", "data.source=files", "data.files=['no.csv']")
+    monkeypatch.setattr(train_run, "find_device", lambda wanted: DeviceName("cuda:0", "GPU-1"))
+    monkeypatch.setattr(train_run, "Stop", StandInStop)
+    said: list[Event] = []
+    train_run._work(run, run.experiment(), said.append, resume=False)
+    (warning,) = (event.message for event in said if isinstance(event, Warning))
+    assert warning.startswith("trains on the CPU: this torch")
+
+
+class StandInStop(train_run.Stop):
+    """One that leaves the tests' own signals alone."""
+
+    def __init__(self) -> None:
+        self.requested, self.interrupts = False, True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 
@@ -9,7 +10,13 @@ import msgspec
 import pytest
 
 from engine.contract.experiment import Data, Experiment, Model, Tokenizer, Train
-from engine.contract.shape import parameter_count, tokens_per_step, training_flops_per_token, training_memory
+from engine.contract.shape import (
+    parameter_count,
+    parameter_shapes,
+    tokens_per_step,
+    training_flops_per_token,
+    training_memory,
+)
 from engine.model.gpt import GPT
 
 
@@ -30,10 +37,11 @@ def test_the_references_models_have_the_references_sizes(shape: Model, vocabular
 @pytest.mark.parametrize("tie_weights", [True, False])
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("n_layer", [1, 3])
-def test_the_count_is_the_real_models(n_layer: int, bias: bool, tie_weights: bool) -> None:
+def test_names_shapes_and_count_are_the_real_models(n_layer: int, bias: bool, tie_weights: bool) -> None:
     shape = Model(n_layer, 4, 32, 24, bias=bias, tie_weights=tie_weights)
-    real = sum(parameter.numel() for parameter in GPT(shape, 301).parameters())
-    assert parameter_count(shape, 301) == real
+    real = {name: tuple(tensor.shape) for name, tensor in GPT(shape, 301).state_dict().items()}
+    assert list(parameter_shapes(shape, 301).items()) == list(real.items())
+    assert parameter_count(shape, 301) == sum(map(math.prod, real.values()))
 
 
 def test_a_step_learns_from_every_micro_batch() -> None:

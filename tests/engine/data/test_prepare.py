@@ -130,7 +130,7 @@ def test_damaged_data_is_made_again(workspace: Workspace) -> None:
     first = prepared(workspace)
     whole = first.train.read_bytes()
     first.train.write_bytes(whole[:-2])
-    with pytest.raises(UserError, match=r"train\.bin: is damaged"):
+    with pytest.raises(UserError, match=r"train\.bin is damaged"):
         PreparedData.load(first.directory)
     again = prepared(workspace)
     assert not again.cached
@@ -178,7 +178,7 @@ def test_stories_left_out_of_training_are_counted_in_a_warning(workspace: Worksp
     events: list[Event] = []
     data = prepare("first", experiment(), workspace, None, events.append)
     left_out = 3 * len(STORIES) - data.manifest.train.stories - data.manifest.val.stories
-    assert f"{left_out} training stories left out: the validation split holds the same" in [
+    assert f"{left_out} training stories left out: they are also in the validation split" in [
         event.message for event in events if isinstance(event, Warning)
     ]
 
@@ -206,7 +206,7 @@ def test_progress_goes_through_the_phases(workspace: Workspace) -> None:
 
 @pytest.mark.parametrize(
     ("stories", "wanted"),
-    [(["one"], "1 story is too few"), (["same", "same"], "the training split holds no story: each one is")],
+    [(["one"], "1 story is too few"), (["same", "same"], "the training split contains no stories: every one is also")],
 )
 def test_too_little_data_leaves_nothing_behind(workspace: Workspace, stories: list[str], wanted: str) -> None:
     write(workspace.root / "a.txt", stories)
@@ -300,9 +300,7 @@ def killed_at(workspace: Workspace, stories: int) -> Path:
     return part
 
 
-def test_a_killed_preparation_is_gone_on_with_where_it_was(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_preparation_is_resumed_where_it_was(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = prepared(Workspace(Path(shutil.copytree(workspace.root, workspace.root.with_name("whole")))))
     part = killed_at(workspace, 25)
     written = json.loads((part / "train.json").read_bytes())

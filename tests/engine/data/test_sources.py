@@ -125,7 +125,9 @@ def test_a_normal_form_cannot_hide_an_end_of_text(tmp_path: Path) -> None:
     assert sorted([*splits.train(), *splits.validation()]) == ["one", "three", "two"]
 
 
-@pytest.mark.parametrize(("texts", "wanted"), [(["only one"], "1 story is too few"), (["", " "], "holds no story")])
+@pytest.mark.parametrize(
+    ("texts", "wanted"), [(["only one"], "1 story is too few"), (["", " "], "contains no stories")]
+)
 def test_too_few_stories_is_a_user_error(tmp_path: Path, texts: list[str], wanted: str) -> None:
     with pytest.raises(UserError, match=wanted):
         split(tmp_path, texts)
@@ -133,7 +135,7 @@ def test_too_few_stories_is_a_user_error(tmp_path: Path, texts: list[str], wante
 
 def test_stories_between_blank_lines_are_one_story_until_the_separator_says_so(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("one\n\ntwo\n\nthree\n")
-    with pytest.raises(UserError, match=r'document_separator = "<\|endoftext\|>"; "\\n\\n" does where blank lines'):
+    with pytest.raises(UserError, match=r'document_separator = "<\|endoftext\|>"; use "\\n\\n" if blank lines'):
         source(tmp_path, Data("files", files=("a.txt",))).divide(silent)
     told = source(tmp_path, Data("files", files=("a.txt",), document_separator="\n\n")).divide(silent)
     assert sorted([*told.train(), *told.validation()]) == ["one", "three", "two"]
@@ -230,9 +232,7 @@ class TestHubDatasetInTheMirror:
         lines_file(folder / "test.jsonl", ["b"])
         with pytest.raises(UserError) as caught:
             self.hub(tmp_path)
-        wanted = (
-            'data.val_split = "validation": dataset owner/name has no such split; there are test, train; val_split = ""'
-        )
+        wanted = 'data.val_split = "validation": dataset owner/name has no such split, only test, train; val_split = ""'
         assert wanted in str(caught.value)
 
     def test_a_configuration_has_its_own_folder(self, tmp_path: Path, folder: Path) -> None:
@@ -243,7 +243,7 @@ class TestHubDatasetInTheMirror:
 
     def test_a_configuration_that_is_not_there_is_told_with_those_that_are(self, tmp_path: Path, folder: Path) -> None:
         lines_file(folder / "arabic" / "train-00000-of-00001.jsonl", ["c", "d"])
-        with pytest.raises(UserError, match=r'data\.config = "foo": .*there are arabic'):
+        with pytest.raises(UserError, match=r'data\.config = "foo": .*only arabic'):
             self.hub(tmp_path, config="foo", val_split="")
 
     @pytest.mark.parametrize("dataset", ["../name", "/etc", "owner/../name", "a/b/c"])
@@ -290,8 +290,8 @@ def test_a_hub_dataset_is_read_through_datasets(tmp_path: Path) -> None:
     whole, half, no_split, no_column, no_config = json.loads(done.stdout)
     assert whole[1:] == [["one", "two", "three"], ["four"]]
     assert half == [whole[0], ["one", "two"], ["four"]]
-    assert "there are train, validation" in no_split
-    assert 'there are text; did you mean "text"?' in no_column
+    assert "has no such split, only train, validation" in no_split
+    assert 'only text; did you mean "text"?' in no_column
     assert no_config == """data.dataset = "owner/name": BuilderConfig 'other' not found. Available: ['default']"""
 
 
@@ -327,7 +327,9 @@ def test_a_misspelt_or_gated_dataset_is_said_and_one_on_the_hub_is_read_without_
         there, misspelt, gated = ask(hub, tmp_path, *cases)
         assert there[1:] == [["a"], ["b"]]
         assert misspelt.startswith('data.dataset = "owner/nmae": the hub has no such dataset, or it is private')
-        assert "ask its owner at https://huggingface.co/datasets/owner/gated, then run hf auth login" in gated
+        assert (
+            "is gated; request access at https://huggingface.co/datasets/owner/gated, then run hf auth login" in gated
+        )
 
 
 def test_a_network_that_goes_away_in_the_middle_is_said(hub: WarmDatasets, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from engine.contract.experiment import Model
-from engine.generation.decoder import Decoder, lay_out, window_start
+from engine.generation.decoder import Decoder, column_major, window_start
 from engine.model.gpt import GPT
 
 VOCABULARY = 120
@@ -149,7 +149,7 @@ def test_another_model_may_go_on_where_one_failed(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("shape", ["plain", "untied", "without biases"])
 def test_another_layout_changes_no_value_and_no_logit(shape: str) -> None:
-    gpt, moved = random_model(shape), lay_out(random_model(shape))
+    gpt, moved = random_model(shape), column_major(random_model(shape))
     for (name, before), after in zip(gpt.state_dict().items(), moved.state_dict().values(), strict=True):
         assert torch.equal(before, after), name
     torch.testing.assert_close(Decoder(moved, [1, 2, 3]).logits(), Decoder(gpt, [1, 2, 3]).logits())

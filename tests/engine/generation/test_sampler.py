@@ -13,7 +13,7 @@ from engine.contract.errors import UserError
 from engine.contract.experiment import Sampling
 from engine.data.tokenizers.byte_pair import train_byte_bpe
 from engine.data.tokenizers.tokenizer import Tokenizer
-from engine.generation.sampler import FIRST_CUT, Sampler, allowed_tokens, candidates, pick, told
+from engine.generation.sampler import FIRST_CUT, Sampler, allowed_tokens, candidates, pick, token_probabilities
 
 
 @pytest.fixture(scope="module")
@@ -172,14 +172,14 @@ def test_an_answer_that_is_no_number_is_told_in_words(arabic: Tokenizer, damage:
 def test_probabilities_are_told_as_the_model_has_them(arabic: Tokenizer) -> None:
     logits = some_logits(2, arabic.vocab_size)
     probabilities = logits.softmax(-1)
-    for row, token in enumerate(told(logits, [4, 5], 3, arabic)):
+    for row, token in enumerate(token_probabilities(logits, [4, 5], 3, arabic)):
         assert token.id == 4 + row
         assert token.probability == pytest.approx(float(probabilities[row, token.id]), rel=1e-4)
         order = probabilities[row].argsort(descending=True)[:3]
         assert [text for text, _ in token.alternatives] == [arabic.decode([int(other)]) for other in order]
         shares = [share for _, share in token.alternatives]
         assert shares == pytest.approx(probabilities[row, order].tolist(), rel=1e-4)
-    assert told(logits, [4, 5], 0, arabic)[0].alternatives == []
+    assert token_probabilities(logits, [4, 5], 0, arabic)[0].alternatives == []
 
 
 def test_the_arabic_script_leaves_no_latin_and_no_half_characters(arabic: Tokenizer) -> None:

@@ -12,7 +12,7 @@ from engine.contract.experiment import Model, Sampling
 from engine.contract.generation import Token
 from engine.data.tokenizers.byte_pair import train_byte_bpe
 from engine.data.tokenizers.tokenizer import Tokenizer
-from engine.generation.writer import End, Piece, StoryStream, Writer, prompt_tokens, story
+from engine.generation.writer import End, StoryStream, TextChunk, Writer, prompt_tokens, story
 from engine.model.gpt import GPT
 
 
@@ -93,15 +93,17 @@ def test_what_may_begin_a_stop_text_waits_until_it_cannot(arabic: Tokenizer) -> 
     assert told == bytes_of(arabic, "aENDaEN")
 
 
-def parts(gpt: GPT, tokenizer: Tokenizer, sampling: Sampling, seed: int = 0, **more: int) -> list[Piece | End]:
+def parts(gpt: GPT, tokenizer: Tokenizer, sampling: Sampling, seed: int = 0, **more: int) -> list[TextChunk | End]:
     return list(Writer(gpt, tokenizer, prompt_tokens(tokenizer, "كان"), sampling, seed, **more))
 
 
-def texts(found: list[Piece | End], samples: int) -> list[str]:
-    return ["".join(p.text for p in found if isinstance(p, Piece) and p.sample == number) for number in range(samples)]
+def texts(found: list[TextChunk | End], samples: int) -> list[str]:
+    return [
+        "".join(p.text for p in found if isinstance(p, TextChunk) and p.sample == number) for number in range(samples)
+    ]
 
 
-def ends(found: list[Piece | End]) -> dict[int, End]:
+def ends(found: list[TextChunk | End]) -> dict[int, End]:
     return {part.sample: part for part in found if isinstance(part, End)}
 
 
@@ -146,7 +148,7 @@ def test_a_cancelled_story_says_what_it_held_back(gpt: GPT, arabic: Tokenizer) -
     writer = Writer(gpt, arabic, [arabic.eot_id], Sampling(temperature=0, stop=("EEEEEEEE",)), 0, num_samples=2)
     assert writer.step() == writer.step() == []
     texts_and_ends = writer.cancel()
-    assert [part.text for part in texts_and_ends if isinstance(part, Piece)] == ["EE", "EE"]
+    assert [part.text for part in texts_and_ends if isinstance(part, TextChunk)] == ["EE", "EE"]
     assert ends(texts_and_ends) == {0: End(0, "cancelled", 2), 1: End(1, "cancelled", 2)}
     assert list(writer) == []
 

@@ -15,13 +15,12 @@ from warm_engine import answer
 
 from engine.commands.export_ import export
 from engine.contract.errors import UserError
+from engine.contract.export_formats import EXPORT_FORMATS
 from engine.interop.output import new_file, new_folder
 from engine.runs.run import Run
 
-FORMATS = ["huggingface", "nanogpt", "gguf", "csv", "tensorboard"]
 
-
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", EXPORT_FORMATS)
 @pytest.mark.parametrize("what", ["folder", "empty folder", "file", "broken link"])
 def test_what_stands_there_is_never_touched(
     make_run: Callable[..., Run], tmp_path: Path, format: Any, what: str
@@ -79,7 +78,7 @@ def test_what_came_to_stand_there_meanwhile_stays(tmp_path: Path) -> None:
     assert (tmp_path / "out").read_text() == "theirs"
 
 
-@pytest.mark.parametrize("format", ["huggingface", "nanogpt", "gguf"])
+@pytest.mark.parametrize("format", [name for name, row in EXPORT_FORMATS.items() if row.content == "weights"])
 def test_a_disk_that_is_too_small_is_told_in_words(make_run: Callable[..., Run], tmp_path: Path, format: str) -> None:
     out = tmp_path / "out"
     small = {resource.RLIMIT_FSIZE: 50_000}

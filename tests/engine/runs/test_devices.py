@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.runs.devices import DeviceName, find_device, visible
+from engine.runs.devices import DeviceName, find_device, visible_gpus
 
 GPUS = ["GPU-aa11", "GPU-aa22", "GPU-bb33"]
 
@@ -26,7 +26,7 @@ GPUS = ["GPU-aa11", "GPU-aa22", "GPU-bb33"]
     ],
 )
 def test_gpus_are_hidden_and_ordered_by_cudas_own_rules(variable: str | None, left: list[str]) -> None:
-    assert visible(GPUS, variable) == left
+    assert visible_gpus(GPUS, variable) == left
 
 
 @pytest.mark.parametrize("wanted", ["cpu", "mps"])

@@ -38,6 +38,15 @@ STARTED, PREPARED = RunStarted(1, "host"), Prepared("data/x", 300, 1000, 100, Fa
 QUEUED = Queued(1, "host", "cpu", 1)
 
 
+def test_checkpoints_are_named_best_and_last_first_then_by_their_steps(tmp_path: Path) -> None:
+    run = Run(tmp_path / "tiny" / "id")
+    assert run.checkpoint_names() == []
+    for name in ("step-1000", "step-200", "last", ".last.old", "best", "notes"):
+        (run.checkpoints / name).mkdir(parents=True)
+    (run.checkpoints / "step-5").write_text("no folder")
+    assert run.checkpoint_names() == ["best", "last", "step-200", "step-1000"]
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     return Workspace(tmp_path).new_run("tiny")

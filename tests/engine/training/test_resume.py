@@ -10,7 +10,7 @@ from support import engine, events_of, start_engine, start_fresh_engine
 from trainings import evaluations, losses, train_here
 
 from engine.contract.errors import UserError
-from engine.contract.events import Event, Resumed, Step
+from engine.contract.events import Checkpoint, Event, Resumed, Step
 from engine.runs.run import Run
 
 NewRun = Callable[..., Run]
@@ -23,11 +23,13 @@ def test_a_killed_run_resumes_bit_for_bit(new_run: NewRun, at_step: int) -> None
     kill = (at_step, signal.SIGKILL)
     assert start_engine(killed, signalled_at=kill).wait(timeout=120) == -signal.SIGKILL
     assert killed.state() == "lost"
+    told = [event.step for event in events_of(killed) if isinstance(event, Checkpoint) and event.kind == "last"]
     # One is a fresh process, so that nothing may depend on the order of a set or on where things lie in memory.
     resumed = start_fresh_engine(killed, "--resume") if at_step == 14 else start_engine(killed, "--resume")
     assert resumed.wait(timeout=120) == 0, killed.log.read_text()
     begun_at = [event.step for event in events_of(killed) if isinstance(event, Resumed)]
-    assert begun_at == [(at_step - 1) // 4 * 4], "it goes on from the latest checkpoint"
+    due = (at_step - 1) // 4 * 4  # it may be on its way to the disk when the process dies
+    assert len(begun_at) == 1 and max([0, *told]) <= begun_at[0] <= due, "it goes on from the latest checkpoint"
     assert losses(events_of(killed)) == losses(events_of(straight))
     assert evaluations(events_of(killed)) == evaluations(events_of(straight))
     weights = [(run.checkpoints / "last" / "model.safetensors").read_bytes() for run in (killed, straight)]

@@ -15,7 +15,7 @@ from trainings import train_here
 from engine.checkpoints.read import load_model, tokenizer_of
 from engine.commands.export_ import export
 from engine.commands.prepare import prepare_experiment
-from engine.commands.tokenize import tokenized
+from engine.commands.tokenize import tokenize_text
 from engine.contract.errors import UserError
 from engine.contract.events import Event, Warning
 from engine.contract.experiment import Model
@@ -60,7 +60,7 @@ def test_a_table_that_asks_for_another_tokenizer_is_said_to_be_unused(trained: R
         f'train.init_from = "{trained.id}": its tokenizer is used (byte_bpe, 400 entries), and that of [tokenizer] '
         "(byte_bpe, 5,000 entries) is not"
     )
-    cut = tokenized(run.experiment(), Workspace(run.workspace_folder), None, "Once", told.append)
+    cut = tokenize_text(run.experiment(), Workspace(run.workspace_folder), None, "Once", told.append)
     assert (cut.tokenizer, cut.vocab_size) == (f"that of {trained.id}", 400)
 
 

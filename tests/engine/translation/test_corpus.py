@@ -18,7 +18,7 @@ import torch
 from tiny_marian import load_translator
 
 from engine.commands.prepare import prepare_experiment
-from engine.commands.tokenize import tokenized
+from engine.commands.tokenize import tokenize_text
 from engine.contract.errors import UserError
 from engine.contract.events import Event, Prepare
 from engine.contract.experiment import Data, Experiment, Hardware, Model, Tokenizer, Train, Translate
@@ -164,7 +164,7 @@ def test_stories_with_one_translation_stand_in_one_split(workspace: Workspace) -
     train, val = stories_in(data, data.train), stories_in(data, data.val)
     assert len(set(train)) + len(set(val)) < len(twins), "the model takes the twins for one"
     assert not set(train) & set(val)
-    assert any("the validation split holds the same" in warning for warning in data.manifest.warnings)
+    assert any("also in the validation split" in warning for warning in data.manifest.warnings)
 
 
 def test_translations_are_in_the_normal_form_that_the_experiment_wants(workspace: Workspace) -> None:
@@ -292,7 +292,7 @@ def test_a_damaged_model_is_told_by_its_key_and_leaves_nothing_behind(workspace:
 
 
 def test_the_tokenizer_command_cuts_translated_stories(workspace: Workspace) -> None:
-    told = tokenized(experiment(), workspace, None, None, lambda event: None)
+    told = tokenize_text(experiment(), workspace, None, None, lambda event: None)
     expected = translator(workspace).translate(STORIES[:20])
     assert told.stories == 20
     assert told.characters == sum(map(len, expected))

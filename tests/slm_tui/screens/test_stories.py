@@ -268,7 +268,7 @@ async def test_an_arabic_prompt_is_shown_as_it_is_read_with_its_cursor(workspace
         await until(pilot, lambda: not as_read.display and prompt.border_title == "prompt")
 
 
-@pytest.mark.parametrize("size", [(20, 5), (80, 24), (160, 48)], ids=str)
+@pytest.mark.parametrize("size", [(20, 5), (80, 24), pytest.param((160, 48), marks=pytest.mark.slow)], ids=str)
 async def test_every_size_of_terminal_bears_a_story(workspace: Workspace, size: tuple[int, int]) -> None:
     async with opened(workspace, size) as pilot:
         await pilot.press("enter")

@@ -14,6 +14,7 @@ import pytest
 import tiny_tokenizers
 import torch
 from support import engine, events_of, start_engine, start_fresh_engine, taken_device, wait_for
+from trainings import train_here
 
 from engine.commands import evaluate, generate, train_run
 from engine.commands.evaluate import evaluate_run
@@ -139,16 +140,15 @@ def test_a_run_is_evaluated_on_its_prepared_data_when_their_source_is_gone(new_r
 
 
 def resumed_on_other_texts(new_run: NewRun, tmp_path: Path, tokenizer: str) -> tuple[Run, int]:
-    """A run of three steps whose corpus is another one, and whose data are gone, when it goes on; the exit code."""
+    """A run that stopped after three steps and goes on with other texts, its data being gone; the exit code."""
     corpus = tmp_path / "stories.txt"
     corpus.write_text("<|endoftext|>".join(f"Once there were {n} hens." for n in range(400)))
-    run = new_run("data.source=files", "data.files=['stories.txt']", "train.max_steps=3", "train.warmup_steps=0")
+    run = new_run("data.source=files", "data.files=['stories.txt']", "train.max_steps=6", "train.warmup_steps=0")
     overridden = apply_overrides(run.experiment_file.read_text(), [f"tokenizer={tokenizer}"])
     run.experiment_file.write_text(overridden)
-    assert engine(run) == 0, run.log.read_text()
+    assert train_here(run, stop_requested=lambda: run.status().step >= 3) == "stopped"
     shutil.rmtree(tmp_path / "data")
     corpus.write_text("<|endoftext|>".join(f"Zwölf Boxkämpfer jagen {n} Eulen quer." for n in range(400)))
-    run.experiment_file.write_text(run.experiment_file.read_text().replace("max_steps = 3", "max_steps = 6"))
     return run, engine(run, "--resume")
 
 

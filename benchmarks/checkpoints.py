@@ -31,7 +31,7 @@ from engine.model.gpt import GPT
 from engine.runs.workspace import Workspace
 from engine.training.loop import train
 
-BETWEEN, CHECKPOINTS = 30, 5  # steps: half of those between two checkpoints are enough for the disk
+BETWEEN, CHECKPOINTS = 20, 5  # steps between two checkpoints, of which a few last until one is on disk
 
 
 def main() -> None:
@@ -60,9 +60,9 @@ def main() -> None:
     lost = []
     for number, first in enumerate(range(BETWEEN - 1, len(ends) - 1, BETWEEN)):
         seconds = [end - start for start, end in itertools.pairwise(ends[first : first + BETWEEN])]
-        half = BETWEEN // 2
-        undisturbed = statistics.median(seconds[half:])
-        lost.append(sum(seconds[:half]) - half * undisturbed)
+        disturbed = 1 + sum(end < written[number] for end in ends[first + 1 : first + BETWEEN])
+        undisturbed = statistics.median(seconds[disturbed:])
+        lost.append(sum(seconds[:disturbed]) - disturbed * undisturbed)
         share = lost[-1] / (100 * undisturbed)
         print(
             f"checkpoint {number + 1}: on disk after {written[number] - ends[first]:.2f} s; the loop lost "

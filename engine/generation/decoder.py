@@ -36,7 +36,7 @@ def column_major(model: GPT) -> GPT:
 
 
 class Decoder:
-    """Texts of equal length that a model, in evaluation mode, goes on with."""
+    """Texts of equal length that a model, in evaluation mode, continues."""
 
     def __init__(self, model: GPT, prompt: Sequence[int], batch: int = 1) -> None:
         """`batch` texts that all begin with `prompt`, at least one token."""
@@ -44,7 +44,7 @@ class Decoder:
         self.use(model)
 
     def use(self, model: GPT) -> None:
-        """Go on with this model, on whatever device it is."""
+        """Use this model from now on, on the device it is on."""
         self.model = model
         self._cache: KeyValueCache | None = None
 

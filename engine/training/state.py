@@ -1,4 +1,4 @@
-"""Everything that a resumed run needs to go on as if it had never stopped."""
+"""Everything that a resumed run needs to continue as if it had never stopped."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ _PATIENCE_SECONDS = 5.0  # with a checkpoint that is being replaced
 
 
 def _identity(run: Run, kind: CheckpointName) -> tuple[int, int] | None:
-    """What tells a checkpoint's directory from the one that replaces it."""
+    """Distinguishes a checkpoint's directory from the one that replaces it."""
     try:
         status = (run.checkpoints / kind).stat()
     except OSError:
@@ -143,8 +143,8 @@ def check_tokenizer(run: Run, kind: CheckpointName, tokenizer: Tokenizer, data: 
     """
     if tokenizer_of(run, kind).fingerprint() != tokenizer.fingerprint():
         raise UserError(
-            f"{run}: the tokenizer of its {kind} checkpoint is another one than that of its data, {data}, "
-            "whose ids stand for other texts"
+            f"{run}: its {kind} checkpoint was trained with another tokenizer than its data, {data}, "
+            "so token ids mean different text"
         )
 
 

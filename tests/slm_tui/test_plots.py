@@ -149,7 +149,7 @@ def test_a_run_without_a_step_is_no_curve(new_run: Callable[..., Run]) -> None:
 
 
 def test_a_metric_that_is_none_names_the_nearest() -> None:
-    with pytest.raises(UserError, match=r"--metric perplexty: wants one of loss, .*did you mean perplexity\?"):
+    with pytest.raises(UserError, match=r"--metric perplexty: must be one of loss, .*did you mean perplexity\?"):
         metrics_named(["loss", "perplexty"])
     assert [metric.key for metric in metrics_named(["lr", "loss", "lr"])] == ["lr", "loss"]
 
@@ -157,8 +157,8 @@ def test_a_metric_that_is_none_names_the_nearest() -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("loss.gif", r"ends in .gif; wants .png or .svg or .pdf"),
-        ("loss", "has no suffix; wants"),
+        ("loss.gif", r"ends in .gif; must end in .png or .svg or .pdf"),
+        ("loss", "has no suffix; must end in"),
         ("there.png", "is there already; --force replaces it"),
         ("folder.png", "is there already$"),
     ],

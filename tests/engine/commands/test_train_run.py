@@ -156,7 +156,7 @@ def test_a_run_does_not_go_on_with_the_tokens_of_another_tokenizer(new_run: NewR
     run, code = resumed_on_other_texts(new_run, tmp_path, '{kind="byte_bpe", vocab_size=270}')
     error = events_of(run)[-1]
     assert code == 1 and isinstance(error, RunEnded) and error.error is not None
-    assert "the tokenizer of its last checkpoint is another one than that of its data" in error.error
+    assert "its last checkpoint was trained with another tokenizer than its data" in error.error
     assert run.status().step == 3
 
 
@@ -165,7 +165,7 @@ def test_a_run_that_goes_on_with_other_texts_says_so(new_run: NewRun, tmp_path: 
     run, code = resumed_on_other_texts(new_run, tmp_path, '{kind="huggingface", name="folder"}')
     assert (code, run.status().step) == (0, 6)
     (warning,) = run.status().warnings
-    assert "which this run used before, is gone, and what its source gives now differs" in warning
+    assert "which this run used before, is gone, and its source has changed since" in warning
 
 
 def test_a_checkpoint_is_not_evaluated_on_the_tokens_of_another_tokenizer(trained: Run) -> None:
@@ -173,7 +173,7 @@ def test_a_checkpoint_is_not_evaluated_on_the_tokens_of_another_tokenizer(traine
     *others, last_but_one, last = [line.split() for line in vocabulary.read_bytes().splitlines()]
     swapped = [*others, [last[0], last_but_one[1]], [last_but_one[0], last[1]]]
     vocabulary.write_bytes(b"\n".join(b" ".join(line) for line in swapped))
-    with pytest.raises(UserError, match="the tokenizer of its best checkpoint is another one"):
+    with pytest.raises(UserError, match="its best checkpoint was trained with another tokenizer"):
         evaluate_run(trained, "best", "cpu", lambda event: None)
     assert evaluate_run(trained, "last", "cpu", lambda event: None).step == 8
 
@@ -212,7 +212,7 @@ def test_a_disk_that_is_full_is_the_last_word_of_the_log(new_run: NewRun) -> Non
     assert start_engine(run, limits={resource.RLIMIT_FSIZE: 20_000}).wait(timeout=120) == 1
     *_, before, last = run.log.read_text().splitlines()
     assert before == f"{run.metrics}: File too large"
-    assert last.startswith("the run's last word, 'failed', could not be written: ")
+    assert last.startswith("cannot record that the run ended (failed): ")
     assert run.state() == "lost"
 
 

@@ -224,7 +224,7 @@ def test_an_engine_does_not_touch_a_run_that_another_one_trains(new_run: NewRun)
     first = start_engine(run)
     wait_for(lambda: len(losses(events_of(run))) >= 1, "the first step")
     assert engine(run) == 2
-    assert "is running already" in run.log.read_text()
+    assert "is already running" in run.log.read_text()
     first.send_signal(signal.SIGINT)
     assert first.wait(timeout=60) == 130
 

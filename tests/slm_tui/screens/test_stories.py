@@ -96,11 +96,11 @@ async def test_a_seed_repeats_a_story_and_a_temperature_of_0_needs_none(workspac
 async def test_a_wrong_setting_is_told_as_it_is_typed_and_nothing_is_written(workspace: Workspace) -> None:
     async with opened(workspace) as pilot:
         await set_knob(pilot, "top_p", "1.5")
-        await sees(pilot, "top-p: wants")
+        await sees(pilot, "top-p: must be")
         await pilot.press("enter")
         assert not column(pilot).stories and "top-p" in told(pilot)
         await set_knob(pilot, "top_p", "0.9")
-        await until(pilot, lambda: "top-p: wants" not in screen_text(pilot))
+        await until(pilot, lambda: "top-p: must be" not in screen_text(pilot))
         await pilot.press("enter")
         assert await written(pilot)
 

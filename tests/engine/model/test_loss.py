@@ -183,6 +183,21 @@ def test_the_models_gradients_are_those_of_its_logits(tie_weights: bool) -> None
         torch.testing.assert_close(parameter.grad, expected[name], rtol=1e-4, atol=1e-7, msg=name)
 
 
+def test_a_tied_tables_gradient_is_the_heads_and_the_embeddings() -> None:
+    tied, untied = (
+        GPT(Model(n_layer=1, n_head=2, n_embd=WIDTH, block_size=24, tie_weights=tie), VOCABULARY)
+        for tie in (True, False)
+    )
+    untied.load_state_dict({**tied.state_dict(), "lm_head.weight": tied.wte.weight.detach()})
+    ids = torch.randint(VOCABULARY, (5, 25))
+    for gpt in (tied, untied):
+        for _ in range(2):  # micro-batches
+            gpt.loss(ids[:, :-1], ids[:, 1:]).backward()
+    assert tied.wte.weight.grad is not None and untied.wte.weight.grad is not None and untied.lm_head is not None
+    assert tied.wte.weight.grad.layout == torch.strided
+    torch.testing.assert_close(tied.wte.weight.grad, untied.wte.weight.grad + untied.lm_head.weight.grad)
+
+
 @pytest.mark.parametrize("dtype", [None, torch.bfloat16])
 def test_compiled_it_is_the_same_loss_and_is_compiled_once(dtype: torch.dtype | None) -> None:
     torch.manual_seed(0)

@@ -20,8 +20,8 @@ from typing import Any
 
 import pytest
 
-from engine.contract.run import Run
-from engine.contract.workspace import Workspace
+from engine.runs.run import Run
+from engine.runs.workspace import Workspace
 
 HERE = Path(__file__).parent
 Program = Callable[..., "subprocess.CompletedProcess[bytes]"]

@@ -28,9 +28,9 @@ from engine.contract.events import Checkpoint, Eval, Evaluated, Prepare, Queued,
 from engine.contract.experiment import Sampling
 from engine.contract.generation import Generate
 from engine.contract.overrides import apply_overrides
-from engine.contract.run import Run
-from engine.contract.run_notes import RunNotes, write_notes
-from engine.contract.workspace import Workspace
+from engine.runs.notes import RunNotes, write_notes
+from engine.runs.run import Run
+from engine.runs.workspace import Workspace
 from slm_tui.settings import Settings, save_settings, settings_file
 from slm_tui.story_book import KeptStory, keep, settings_of
 

@@ -15,8 +15,8 @@ import torch
 from safetensors.torch import load_file
 from warm_engine import WarmEngine, answer
 
-from engine.contract.run import Run
-from engine.contract.workspace import Workspace
+from engine.runs.run import Run
+from engine.runs.workspace import Workspace
 
 HERE = Path(__file__).parent
 RunOf = Callable[[str], Run]

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from engine.contract.run import Run
-from engine.contract.run_notes import read_notes
-from engine.contract.workspace import Workspace
+from engine.runs.notes import read_notes
+from engine.runs.run import Run
+from engine.runs.workspace import Workspace
 from slm_tui.settings import load_settings, settings_file
 from slm_tui.story_book import kept_stories
 

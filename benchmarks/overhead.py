@@ -98,13 +98,13 @@ def shortened(experiment: Experiment, steps: int) -> Experiment:
     return msgspec.structs.replace(experiment, train=config)
 
 
-def random_data(folder: Path, vocabulary: int) -> PreparedData:
+def random_data(folder: Path, vocabulary: int, tokens: int = TOKENS) -> PreparedData:
     """Random tokens of that vocabulary, under a small real tokenizer (which only a sample would use)."""
     dtype = "uint16" if vocabulary <= 2**16 else "uint32"
     for name in ("train.bin", "val.bin"):
-        np.random.default_rng(0).integers(vocabulary, size=TOKENS).astype(dtype).tofile(folder / name)
+        np.random.default_rng(0).integers(vocabulary, size=tokens).astype(dtype).tofile(folder / name)
     train_byte_bpe(["once upon a time"], 300, 2).save(folder / "tokenizer")
-    split = SplitManifest(stories=1, tokens=TOKENS, bytes=TOKENS)
+    split = SplitManifest(stories=1, tokens=tokens, bytes=tokens)
     return PreparedData(folder, Manifest({}, vocabulary, dtype, split, split, [], ""))
 
 

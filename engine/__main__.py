@@ -1,4 +1,4 @@
-"""The engine's command line: what `slm-tui` launches, exactly as a person may by hand.
+"""The engine's command line: what `slm-tui` launches, and what you can call by hand.
 
     python -m engine train RUN_DIRECTORY [--resume]
     python -m engine prepare NAME [--workspace DIR] [--set TABLE.KEY=VALUE]
@@ -10,7 +10,7 @@
     python -m engine doctor [--train [--device DEVICE]]
 
 `prepare`, `tokenize`, `evaluate`, `export`, `import` and `doctor --train` print events, `generate` replies, `doctor`
-one JSON document. A person's mistake is told on stderr, with exit code 2.
+one JSON document. A user's mistake is explained on stderr, with exit code 2.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from engine.contract.overrides import apply_overrides
 from engine.runs.run import Run
 from engine.runs.workspace import Workspace, mirror_folder
 
+_SET = "change a key of the experiment; may be repeated"
 _WHICH = "best, last, or step-N of one that was kept (default: best)"
 
 
@@ -125,40 +126,48 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m engine", description="slm-tui's engine")
     commands = parser.add_subparsers(required=True)
 
-    def add(command: str, function: object) -> argparse.ArgumentParser:
-        subparser = commands.add_parser(command)
+    def add(command: str, function: object, help: str) -> argparse.ArgumentParser:
+        subparser = commands.add_parser(command, help=help, description=help)
         subparser.set_defaults(command=function)
         return subparser
 
-    training = add("train", train)
+    training = add("train", train, "train a run")
     training.add_argument("run", type=Path, help="the run's directory")
-    training.add_argument("--resume", action="store_true", help="go on from checkpoints/last")
-    for name, function in (("prepare", prepare), ("tokenize", tokenize)):
-        preparing = add(name, function)
+    training.add_argument("--resume", action="store_true", help="resume from checkpoints/last")
+    for name, function, help in (
+        ("prepare", prepare, "prepare an experiment's data"),
+        ("tokenize", tokenize, "show how an experiment's tokenizer splits text"),
+    ):
+        preparing = add(name, function, help)
         preparing.add_argument("name", help="the experiment's name")
-        preparing.add_argument("--workspace", type=Path)
-        preparing.add_argument("--set", action="append", default=[], metavar="TABLE.KEY=VALUE")
-    commands.choices["tokenize"].add_argument("--text", help="cut this instead of stories of the corpus")
-    for name, function in (("evaluate", evaluate), ("generate", generate)):
-        reading = add(name, function)
+        preparing.add_argument("--workspace", type=Path, help="the folder with experiments/ (default: the current one)")
+        preparing.add_argument("--set", action="append", default=[], metavar="TABLE.KEY=VALUE", help=_SET)
+    commands.choices["tokenize"].add_argument("--text", help="tokenize this text instead of stories from the corpus")
+    for name, function, help in (
+        ("evaluate", evaluate, "compute a checkpoint's loss on the whole validation split"),
+        ("generate", generate, "answer requests for stories on stdin"),
+    ):
+        reading = add(name, function, help)
         reading.add_argument("run", type=Path, help="the run's directory")
         reading.add_argument("--checkpoint", type=checkpoint_name, metavar="NAME", default="best", help=_WHICH)
-        reading.add_argument("--device", default="auto")
-    commands.choices["generate"].add_argument("--quantize", choices=("int8",))
-    exporting = add("export", export)
+        reading.add_argument("--device", default="auto", help="auto, cpu, mps, cuda or cuda:N (default: auto)")
+    commands.choices["generate"].add_argument(
+        "--quantize", choices=("int8",), help="faster on a CPU, a little less exact"
+    )
+    exporting = add("export", export, "write a run's weights or metrics for other tools")
     exporting.add_argument("run", type=Path, help="the run's directory")
     exporting.add_argument("--format", type=export_format, required=True, help=", ".join(EXPORT_FORMATS))
-    exporting.add_argument("--output", type=Path, required=True)
+    exporting.add_argument("--output", type=Path, required=True, help="where to write it; must not exist yet")
     exporting.add_argument("--checkpoint", type=checkpoint_name, metavar="NAME", default="best", help=_WHICH)
-    importing = add("import", import_)
+    importing = add("import", import_, "make a run of weights from another tool")
     importing.add_argument("file", type=Path, help="weights, or a Hugging Face folder")
     importing.add_argument("--experiment", required=True, help="the experiment's name")
-    importing.add_argument("--workspace", type=Path)
-    importing.add_argument("--set", action="append", default=[], metavar="TABLE.KEY=VALUE")
+    importing.add_argument("--workspace", type=Path, help="the folder with experiments/ (default: the current one)")
+    importing.add_argument("--set", action="append", default=[], metavar="TABLE.KEY=VALUE", help=_SET)
     importing.add_argument("--tokenizer", type=Path, help="a folder with a tokenizer")
-    examining = add("doctor", doctor)
-    examining.add_argument("--train", action="store_true", help="prove that this machine trains as it should")
-    examining.add_argument("--device", default="auto")
+    examining = add("doctor", doctor, "describe torch and this machine, as JSON")
+    examining.add_argument("--train", action="store_true", help="prove that this machine trains correctly")
+    examining.add_argument("--device", default="auto", help="auto, cpu, mps, cuda or cuda:N (default: auto)")
     return parser
 
 

@@ -176,7 +176,7 @@ def open_dashboard(folder: Path | None = None) -> None:
         UserError: there is no such folder, or this is no terminal.
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UserError("the dashboard wants a terminal; slm-tui --help names the commands that do without one")
+        raise UserError("the dashboard needs a terminal; slm-tui --help lists the commands that work without one")
     app = SlmTui(Workspace.at(folder))
     try:
         show(app)

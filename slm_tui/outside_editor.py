@@ -48,7 +48,7 @@ def edit_externally(app: App[Any], path: Path, workspace: Workspace) -> None:
         if failure is None:
             _tell_findings(app, path, workspace)
     except SuspendNotSupported:
-        failure = UserError("an editor of your own wants a terminal of its own, which there is not here")
+        failure = UserError("an external editor needs a terminal, and there is none here")
     except UserError as error:
         failure = error
     if failure is not None:

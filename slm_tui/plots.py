@@ -67,7 +67,7 @@ def checked_output(path: Path, suffixes: Sequence[str], force: bool) -> Path:
     """
     if path.suffix.lower() not in suffixes:
         got = f"ends in {path.suffix}" if path.suffix else "has no suffix"
-        raise UserError(f"--output {path}: {got}; wants {' or '.join(suffixes)}")
+        raise UserError(f"--output {path}: {got}; must end in {' or '.join(suffixes)}")
     if path.is_dir() or (path.exists() and not force):
         raise UserError(f"--output {path}: is there already{'' if path.is_dir() else '; --force replaces it'}")
     return path
@@ -83,7 +83,7 @@ def metrics_named(names: Sequence[str]) -> list[Metric]:
         if name not in METRICS:
             near = nearest(name, METRICS)
             hint = f"; did you mean {near}?" if near else ""
-            raise UserError(f"--metric {name}: wants one of {', '.join(METRICS)}{hint}")
+            raise UserError(f"--metric {name}: must be one of {', '.join(METRICS)}{hint}")
     return [METRICS[name] for name in dict.fromkeys(names)]
 
 
@@ -133,7 +133,7 @@ def matplotlib_at_hand() -> Iterator[None]:
     try:
         import matplotlib
     except ImportError:
-        raise UserError("plot wants matplotlib, which is not installed: pip install 'slm-tui[plot]'") from None
+        raise UserError("plot needs matplotlib, which is not installed: pip install 'slm-tui[plot]'") from None
     with matplotlib.rc_context(), warnings.catch_warnings():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_PLAIN)

@@ -24,7 +24,7 @@ _OUTCOMES = {
     "stopped": "stopped",
     "failed": "failed",
     "diverged": "diverged: the loss was no longer a number",
-    "lost": "lost: its engine ended without a word",
+    "lost": "lost: its engine stopped without an error message",
 }
 
 

@@ -9,12 +9,14 @@ streams, signals and exit code. What imports do, or how the interpreter starts a
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
 import os
 import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from multiprocessing.connection import Connection
 from typing import IO
@@ -44,6 +46,7 @@ class WarmEngine:
         stderr: IO[bytes] | None = None,
         limits: Mapping[int, int] | None = None,
         signalled_at: tuple[int, int] | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         with ExitStack() as theirs:
 
@@ -56,9 +59,10 @@ class WarmEngine:
 
             (source, self.stdin), (out, self.stdout) = stream(stdin, 1), stream(stdout, 0)
             errors, self.stderr = stream(stderr, 0)
-            work = (arguments, dict(os.environ), (source, out, errors), dict(limits or {}), signalled_at)
+            work = (arguments, dict(env or os.environ), (source, out, errors), dict(limits or {}), signalled_at)
             self._process = _context.Process(target=_work, args=work, daemon=True)
             self._process.start()
+            self._ending = threading.Lock()  # two threads that read the exit code at once would halve it
 
     @property
     def pid(self) -> int:
@@ -66,14 +70,16 @@ class WarmEngine:
         return self._process.pid
 
     def poll(self) -> int | None:
-        return self._process.exitcode
+        with self._ending:
+            return self._process.exitcode
 
     def wait(self, timeout: float | None = None) -> int:
-        self._process.join(timeout)
-        if self._process.exitcode is None:
+        multiprocessing.connection.wait([self._process.sentinel], timeout)
+        status = self.poll()
+        if status is None:
             assert timeout is not None
             raise subprocess.TimeoutExpired("engine", timeout)
-        return self._process.exitcode
+        return status
 
     def send_signal(self, number: int) -> None:
         if self.poll() is None:
@@ -90,6 +96,23 @@ class WarmEngine:
         for stream in (self.stdin, self.stdout, self.stderr):
             if stream is not None:
                 stream.close()
+
+
+def popen(
+    command: Sequence[str],
+    *,
+    stdin: int,
+    stdout: int,
+    stderr: IO[bytes],
+    env: Mapping[str, str],
+    start_new_session: bool,
+) -> WarmEngine:
+    """What the dashboard calls as `subprocess.Popen`, where it starts an engine with pipes.
+
+    It stays in the session of the tests: no terminal's Ctrl-C is part of them.
+    """
+    assert tuple(command[:3]) == (sys.executable, "-m", "engine") and stdin == stdout == subprocess.PIPE
+    return WarmEngine(*command[3:], stderr=stderr, env=env)
 
 
 def answer(*arguments: str, limits: Mapping[int, int] | None = None) -> subprocess.CompletedProcess[str]:

@@ -20,7 +20,7 @@ from engine.contract.errors import UserError
 from engine.data.tokenizers.load import load_tokenizer
 from engine.data.tokenizers.tokenizer import Tokenizer
 from engine.device.memory import is_out_of_memory
-from engine.model.gpt import GPT
+from engine.model.gpt import GPT, without_weights
 from engine.runs.run import Run
 
 
@@ -75,8 +75,7 @@ def load_model(run: Run, kind: CheckpointName, device: torch.device) -> tuple[GP
         UserError: there is no such checkpoint, it is damaged, or its weights do not fit its configuration.
     """
     info = read_info(run, kind)
-    with torch.device("meta"):
-        model = GPT(info.model, info.vocab_size)
+    model = without_weights(info.model, info.vocab_size)
     path = run.checkpoints / kind / "model.safetensors"
     try:
         weights = load_file(path, device=str(device))
@@ -116,7 +115,7 @@ _PATIENCE_SECONDS = 5.0  # with a checkpoint that is being replaced
 
 
 def _identity(run: Run, kind: CheckpointName) -> tuple[int, int] | None:
-    """What tells a checkpoint's directory from the one that replaces it."""
+    """Distinguishes a checkpoint's directory from the one that replaces it."""
     try:
         status = (run.checkpoints / kind).stat()
     except OSError:
@@ -144,8 +143,8 @@ def check_tokenizer(run: Run, kind: CheckpointName, tokenizer: Tokenizer, data: 
     """
     if tokenizer_of(run, kind).fingerprint() != tokenizer.fingerprint():
         raise UserError(
-            f"{run}: the tokenizer of its {kind} checkpoint is another one than that of its data, {data}, "
-            "whose ids stand for other texts"
+            f"{run}: its {kind} checkpoint was trained with another tokenizer than its data, {data}, "
+            "so token ids mean different text"
         )
 
 

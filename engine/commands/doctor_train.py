@@ -287,11 +287,9 @@ def check_generate(bench: Bench) -> str:
     run = bench.new_run("train.max_steps=1000000")
     with _engine("train", run) as training:
         _wait(lambda: _saved(run, "best"), training, run, "a checkpoint")
-        sampling = parse_experiment(EXPERIMENT, "doctor").sampling
-        request = generation.encode(generation.Generate("Once", seed=1, sampling=sampling)) + b"\n"
         with _engine("generate", run, "--device", str(bench.device), pipes=True) as writing:
             before = _last_step(run)
-            replies = [generation.decode_reply.decode(line) for line in writing.communicate(request)[0].splitlines()]
+            replies = list(_story(writing))
         after = _last_step(run)
         done = next((reply for reply in replies if isinstance(reply, generation.Done)), None)
         loaded = next((reply for reply in replies if isinstance(reply, generation.Loaded)), None)
@@ -364,6 +362,19 @@ def _engine(verb: str, run: Run, *arguments: str, pipes: bool = False) -> Iterat
                 raise Fails(f"an engine took more than {PATIENCE:.0f} s", "see the other checks") from None
             finally:
                 process.kill()
+
+
+def _story(process: subprocess.Popen[bytes]) -> Iterator[generation.AnyReply]:
+    """Have a story written; what the generation process says, up to its end."""
+    assert process.stdin is not None and process.stdout is not None
+    request = generation.Generate("Once", parse_experiment(EXPERIMENT, "doctor").sampling, seed=1)
+    process.stdin.write(generation.encode(request) + b"\n")
+    process.stdin.flush()  # not closed: that would cancel the story
+    for line in process.stdout:
+        reply = generation.decode_reply.decode(line)
+        yield reply
+        if isinstance(reply, (generation.Done, generation.Error)):
+            return
 
 
 def _wait(look: Callable[[], int], process: subprocess.Popen[bytes], run: Run, what: str) -> int:

@@ -39,7 +39,7 @@ def evaluate_run(run: Run, kind: CheckpointName, device_name: str, emit: Emit) -
     loss, tokens = mean_loss(model, batches, choose_precision(experiment.train.precision, device))
     if not math.isfinite(loss):
         raise UserError(
-            f"{run}: the validation loss of its {kind} checkpoint is not a finite number: its weights hold NaN or "
-            "infinity, or numbers that become so"
+            f"{run}: the validation loss of its {kind} checkpoint is not a finite number: its weights hold NaN "
+            "or infinity, or values so large that they overflow"
         )
     return Evaluated(kind, info.step, loss, bits_per_byte(loss, split.tokens, split.bytes), tokens)

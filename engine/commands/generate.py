@@ -62,14 +62,14 @@ def serve(run: Run, kind: CheckpointName, device_name: str, quantized: Quantize 
         try:
             server = Server(run, kind, _device(run, device_name, quantized), quantized)
             server.load(kind)
-        except Exception as error:  # noqa: BLE001  whoever waits for `loaded` must hear of it
+        except Exception as error:  # noqa: BLE001  the client waits for `loaded` or `error`
             reply(Error(_explained(error)))
             return 2
         inbox = Inbox()
         while (job := inbox.next()) is not None:
             server.handle(job)
             inbox.forget(job)
-    except BrokenPipeError:  # nobody listens any more
+    except BrokenPipeError:  # the client has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python flushes at its end
     return 0
 
@@ -82,14 +82,14 @@ def reply(message: AnyReply) -> None:
 
 @dataclass(eq=False)
 class Job:
-    """A request that came, or what is wrong with it."""
+    """A request, or the error in it."""
 
     request: AnyRequest | Error
     cancelled: bool = False
 
 
 class Inbox:
-    """The requests on stdin, read in a thread, so that a `cancel` and the end are heeded in the middle of a story."""
+    """The requests on stdin, read in a thread, so that `cancel` and the end of stdin interrupt a story."""
 
     def __init__(self) -> None:
         self._jobs: list[Job] = []  # that are not done
@@ -103,7 +103,7 @@ class Inbox:
         return None if self._ended else job
 
     def forget(self, job: Job) -> None:
-        """It is done, so a `cancel` with its id is too late."""
+        """Remove a finished job, so that a `cancel` with its id has no effect."""
         self._jobs.remove(job)
 
     def _read(self) -> None:
@@ -158,7 +158,7 @@ class Server:
         self._cores = FreeCores()
 
     def handle(self, job: Job) -> None:
-        """Answer a request; what goes wrong is an answer too."""
+        """Answer a request; an error is an answer too."""
         request = job.request
         try:
             if isinstance(request, Generate):
@@ -171,13 +171,13 @@ class Server:
                 reply(request)
         except BrokenPipeError:
             raise
-        except Exception as error:  # noqa: BLE001  the process goes on whatever a request does
+        except Exception as error:  # noqa: BLE001  no request may end the process
             if not isinstance(error, UserError) and not is_out_of_memory(error):
                 traceback.print_exc()
             reply(Error(_explained(error), getattr(request, "id", None)))
 
     def load(self, kind: CheckpointName) -> None:
-        """Read the checkpoint as it stands on disk now. Where the device's memory is too short, the CPU takes it.
+        """Read the checkpoint as it stands on disk now. Falls back to the CPU if the device runs out of memory.
 
         Raises:
             UserError: there is none, or it is damaged; the one before stays.
@@ -214,7 +214,7 @@ class Server:
         prompt = translator.prompt(request.prompt) if translator else request.prompt
         ids = prompt_tokens(tokenizer, prompt)
         start = window_start(len(ids), model.block_size)
-        dropped = max(0, start - 1)  # end-of-text is none of the prompt's
+        dropped = max(0, start - 1)  # the leading end-of-text is not part of the prompt
         reply(Begun(request.id, seed, len(ids) - start, dropped, prompt if translator else None))
         writer = Writer(model, tokenizer, ids, request.sampling, seed, request.num_samples, request.alternatives)
         telling = _Telling(request, job, seed, started, translator, [prompt] * request.num_samples)
@@ -223,13 +223,13 @@ class Server:
                 telling.tell(part)
 
     def _step(self, writer: Writer) -> list[TextChunk | End]:
-        """The writer's next step, on the CPU where the device's memory is too short for it."""
+        """The writer's next step; on the CPU if the device runs out of memory."""
         try:
             return writer.step()
         except RuntimeError as error:
             if not is_out_of_memory(error) or self.device.type == "cpu":
                 raise
-        assert self._loaded is not None  # out here the error, which holds tensors, is gone
+        assert self._loaded is not None  # outside `except`, where the error that holds tensors has been freed
         started = time.perf_counter()
         note = self._falls_back()
         writer.decoder.use(column_major(self._loaded[0].cpu()))
@@ -248,8 +248,8 @@ class Server:
         return model, info, tokenizer
 
     def _falls_back(self) -> str:
-        """From now on on the CPU; what to say of it."""
-        note = f"{self.device} has too little free memory for this model, so the CPU writes"
+        """Switch to the CPU; returns the note for the user."""
+        note = f"{self.device} has too little free memory for this model, so it runs on the CPU"
         self.device = torch.device("cpu")
         self._translator = None
         release_memory()
@@ -270,12 +270,12 @@ class Server:
 
 
 class _Cancelled(Exception):
-    """A translation is not wanted any more."""
+    """The request was cancelled during a translation."""
 
 
 @dataclass
 class _Telling:
-    """A request's stories on their way to whoever asked."""
+    """Sends a request's stories to the client."""
 
     request: Generate
     job: Job
@@ -315,13 +315,13 @@ class _Telling:
 def _device(run: Run, name: str, quantized: Quantize | None) -> torch.device:
     if quantized is not None:
         if name not in ("auto", "cpu"):
-            raise UserError(f"--quantize {quantized} --device {name}: int8 is for the CPU; leave one of them out")
+            raise UserError(f"--quantize {quantized} --device {name}: int8 runs on the CPU only; remove one of the two")
         name = "cpu"
     return prepare_device(msgspec.structs.replace(run.experiment().hardware, device=name))
 
 
 def _when(run: Run, kind: CheckpointName) -> str:
-    """When a run that has no such checkpoint will have one."""
+    """When a run without this checkpoint will have it."""
     status, train = run.status(), run.experiment().train
     state = run.state(status)
     if state not in ("queued", "preparing", "training"):
@@ -340,5 +340,5 @@ def _explained(error: Exception) -> str:
         return str(error)
     first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
     if is_out_of_memory(error):
-        return f"out of memory: {first_line}\nask for fewer samples, or end what else needs memory on this machine"
+        return f"out of memory: {first_line}\nrequest fewer samples, or free memory on this machine"
     return f"{type(error).__name__}: {first_line}"

@@ -102,7 +102,7 @@ def import_weights(
         kept = (run.checkpoints / "best" / "tokenizer").relative_to(workspace.root)
         text = apply_overrides(text, [f'tokenizer.name = "{kept.as_posix()}"'])
     about = describe(run, "cpu", experiment.train.seed)
-    with new_folder(run.path) as folder:  # nobody finds the run before it is whole
+    with new_folder(run.path) as folder:  # the run is found only once it is complete
         (folder / run.log.name).write_text("\n".join([f"imported from {source.absolute()}", *notes, ""]), "utf-8")
         _fill(Run(folder), about, text, weights, info, tokenizer, notes)
         if written:
@@ -121,7 +121,7 @@ def _suited(
     overrides: Sequence[str],
     mirror: Path | None,
 ) -> tuple[str, Tokenizer]:
-    """The text of the weights' experiment, of `file` or else a new one, and their tokenizer, which that names."""
+    """The text of the experiment for the weights (that of `file`, or a new one) and the tokenizer that it names."""
     shapes = model_keys(foreign, tensors)
     if not file.is_file():
         tokenizer = _nameable(_tokenizer(foreign, tensors, file.stem, None, workspace, mirror)[0])
@@ -184,7 +184,7 @@ def _tokenizer(
     if rows in _GPT2_ROWS:
         return gpt2(workspace.data / "downloads" / "tiktoken", mirror), table is not None and table.kind == "gpt2"
     raise UserError(
-        f"{foreign.source}: its vocabulary of {rows:,} is not GPT-2's, and no run of {name} has one like it; wants "
+        f"{foreign.source}: its vocabulary of {rows:,} is not GPT-2's, and no run of {name} has one like it; give "
         "--tokenizer FOLDER with a tokenizer.json, or a run's checkpoints/best/tokenizer"
     )
 
@@ -193,13 +193,13 @@ def _check_tokenizer(table: TokenizerTable, tokenizer: Tokenizer, file: Path) ->
     """The experiment's data can be cut by the tokenizer of the weights."""
     if table.kind == "gpt2" and tokenizer.vocab_size != GPT2_VOCAB_SIZE:
         raise UserError(
-            f'{file}: tokenizer.kind = "gpt2", and the weights have a vocabulary of {tokenizer.vocab_size:,} and not '
-            "GPT-2's: import them as another experiment"
+            f'{file}: tokenizer.kind = "gpt2", but the weights have a vocabulary of {tokenizer.vocab_size:,}, not '
+            "GPT-2's; import them as another experiment"
         )
 
 
 def _nameable(tokenizer: Tokenizer) -> Tokenizer:
-    """A tokenizer that a [tokenizer] table can name: of ours, GPT-2's alone needs no corpus to train on."""
+    """A tokenizer that a [tokenizer] table can name: a byte_bpe, which needs a corpus, becomes a huggingface one."""
     if tokenizer.kind == "byte_bpe":
         return HuggingFaceTokenizer(tokenizer_json(tokenizer), end_of_text(tokenizer))
     return tokenizer
@@ -228,8 +228,8 @@ def _written(foreign: ForeignWeights, shapes: Mapping[str, Any], tokenizer: Toke
     if "n_head" not in shapes:
         if not any(override.replace(" ", "").startswith("model.n_head=") for override in overrides):
             raise UserError(
-                f"{foreign.source}: says nothing of n_head, and shapes do not tell it; "
-                f"--set model.n_head=N does, where N divides n_embd = {shapes['n_embd']}"
+                f"{foreign.source}: does not say n_head, and the shapes do not show it; "
+                f"give --set model.n_head=N, where N divides n_embd = {shapes['n_embd']}"
             )
         shapes["n_head"] = 1  # until the override is applied
     keys = [field.name for field in msgspec.structs.fields(Model) if field.name in shapes]

@@ -80,7 +80,7 @@ def data_of(run: Run, experiment: Experiment, emit: Emit) -> PreparedData:
         return PreparedData.load(Path(used.directory))
     data = prepare_experiment(run.name, experiment, Workspace(run.workspace_folder), mirror_folder(), emit)
     if used is not None and digest_of(Path(used.directory)) != digest_of(data.directory):
-        emit(Warning(f"{used.directory}, which this run used before, is gone, and what its source gives now differs"))
+        emit(Warning(f"{used.directory}, which this run used before, is gone, and its source has changed since"))
     return data
 
 

@@ -27,7 +27,7 @@ from engine.training.starting_point import starting_tokenizer
 
 STORIES = 200  # of the corpus: its first ones, which the figures are of
 TRANSLATED_STORIES = 20  # of a corpus that is to be translated, which takes a second a story and more on a CPU
-SHOWN = 2_000  # characters at the beginning of the text whose pieces are told
+SHOWN = 2_000  # characters at the beginning of the text whose pieces are listed
 
 
 def tokenize_text(
@@ -41,7 +41,7 @@ def tokenize_text(
         UserError: the text is empty, or the tokenizer or the corpus cannot be found or read.
     """
     if text is not None and not text.strip():
-        raise UserError("--text: is empty; wants some words")
+        raise UserError("--text is empty; give it some words")
     with write_errors_explained(workspace):
         return _tokenized(experiment, workspace, mirror, text, emit)
 
@@ -59,7 +59,7 @@ def _tokenized(
     if text is None:
         stories = _first_stories(experiment, translation, workspace, mirror, emit)
         if not stories:
-            raise UserError("data: holds no story")
+            raise UserError("data: contains no stories")
     else:
         stories = [text]
     losses = round_trip_losses(tokenizer, stories)

@@ -62,7 +62,7 @@ def train_run(run: Run, *, resume: bool) -> int:
         try:
             emit(ended)
         except OSError as error:
-            print(f"the run's last word, {ended.reason!r}, could not be written: {_refused(error)}", file=sys.stderr)
+            print(f"cannot record that the run ended ({ended.reason}): {_refused(error)}", file=sys.stderr)
             return EXIT_CODES["failed"]
     return EXIT_CODES[ended.reason]
 
@@ -102,7 +102,7 @@ def _work(run: Run, experiment: Experiment, emit: Emit, *, resume: bool) -> RunE
     except OSError as error:
         print(_refused(error), file=sys.stderr)
         return RunEnded("failed", error=_refused(error))
-    except Exception as error:  # noqa: BLE001  whatever went wrong, the run's last word must be said
+    except Exception as error:  # noqa: BLE001  whatever went wrong, the run must record how it ended
         traceback.print_exc()
         return RunEnded("failed", error=_explained(error, run))
 
@@ -115,7 +115,7 @@ def _take_device(run: Run, hardware: Hardware, emit: Emit) -> None:
         try:
             wait_for_turn(device, run, emit)
         except OSError as error:  # no lock is worth more than the training
-            problem = f"the queue for {device.label} cannot be used, so this run waits for no other there: {error}"
+            problem = f"the queue for {device.label} cannot be used, so this run does not wait for others: {error}"
     emit(RunStarted(os.getpid(), socket.gethostname()))
     if problem:
         emit(Warning(problem))
@@ -130,5 +130,7 @@ def _refused(error: OSError) -> str:
 def _explained(error: Exception, run: Run) -> str:
     first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
     if is_out_of_memory(error):
-        return f"out of memory: {first_line}\nlower train.batch_size and raise train.grad_accum_steps by as much"
-    return f"{type(error).__name__}: {first_line} (the whole of it is in {run.log})"
+        return (
+            f"out of memory: {first_line}\nlower train.batch_size and raise train.grad_accum_steps by the same factor"
+        )
+    return f"{type(error).__name__}: {first_line} (the full traceback is in {run.log})"

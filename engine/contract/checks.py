@@ -10,7 +10,7 @@ from engine.contract.experiment import HUB_PREFIX, Data, Experiment, Model, Toke
 GPT2_VOCAB_SIZE = 50_257
 
 NO_TOKENIZER = (  # of weights that a training with a byte_bpe is to start from
-    "comes without a tokenizer, and one that is trained on other texts does not fit it: wants "
+    "comes without a tokenizer, and one that is trained on other texts does not fit it; set "
     'tokenizer.kind = "gpt2" or "huggingface"'
 )
 
@@ -39,25 +39,25 @@ def contradictions(table: object, brings_tokenizer: BringsTokenizer | None) -> F
 
 def _data(data: Data) -> Found:
     if data.source == "files" and not data.files:
-        yield "files", 'is missing: source = "files" wants at least one path, glob or URL'
+        yield "files", 'is missing: source = "files" needs at least one path, glob or URL'
     if data.streaming_rows is not None and data.source != "hub":
-        yield "streaming_rows", f'= {data.streaming_rows}: is for source = "hub"; leave it out, or see data.fraction'
+        yield "streaming_rows", f'= {data.streaming_rows}: needs source = "hub"; remove it, or use data.fraction'
     if data.source == "hub" and not data.dataset:
-        yield "dataset", 'is missing: source = "hub" wants OWNER/NAME'
+        yield "dataset", 'is missing: source = "hub" needs OWNER/NAME'
 
 
 def _tokenizer(tokenizer: Tokenizer) -> Found:
     if tokenizer.kind == "byte_bpe" and tokenizer.vocab_size is None:
-        yield "vocab_size", 'is missing: kind = "byte_bpe" wants the number of entries to train'
+        yield "vocab_size", 'is missing: kind = "byte_bpe" needs the number of entries to train'
     if tokenizer.kind == "gpt2" and tokenizer.vocab_size not in (None, GPT2_VOCAB_SIZE):
         yield "vocab_size", f"= {tokenizer.vocab_size}: GPT-2's vocabulary has {GPT2_VOCAB_SIZE}; leave it out"
     if tokenizer.kind == "huggingface" and not tokenizer.name:
-        yield "name", 'is missing: kind = "huggingface" wants OWNER/NAME of a model on the hub, or a folder'
+        yield "name", 'is missing: kind = "huggingface" needs OWNER/NAME of a model on the hub, or a folder'
 
 
 def _model(model: Model) -> Found:
     if model.n_embd % model.n_head:
-        yield "n_embd", f"= {model.n_embd}: wants a multiple of n_head = {model.n_head}"
+        yield "n_embd", f"= {model.n_embd}: must be a multiple of n_head = {model.n_head}"
 
 
 def _train(train: Train) -> Found:
@@ -65,15 +65,15 @@ def _train(train: Train) -> Found:
         yield (
             "min_learning_rate",
             f"= {train.min_learning_rate:g}: is above learning_rate = {train.learning_rate:g}, so the rate would "
-            "rise for the whole run; wants at most learning_rate",
+            "rise for the whole run; it must be at most learning_rate",
         )
     if train.warmup_steps >= train.max_steps:
-        yield "warmup_steps", f"= {train.warmup_steps}: wants to be below max_steps = {train.max_steps}"
+        yield "warmup_steps", f"= {train.warmup_steps}: must be below max_steps = {train.max_steps}"
 
 
 def _init_from(init_from: str, brings_tokenizer: BringsTokenizer | None) -> Found:
     if not init_from.removeprefix(HUB_PREFIX).strip():
-        yield "init_from", f'is empty: wants a run, "{HUB_PREFIX}ID" or the path of a file of weights'
+        yield "init_from", f'is empty: it must be a run, "{HUB_PREFIX}ID" or the path of a file of weights'
     elif brings_tokenizer is not None:
         try:
             brings_tokenizer(init_from)

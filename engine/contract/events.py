@@ -1,4 +1,4 @@
-"""The events of `metrics.jsonl`: what a run says of itself, one JSON object a line, only ever appended.
+"""The events of `metrics.jsonl`: a run's record, one JSON object a line, append-only.
 
 The engine writes with `EventWriter`. Readers follow a file with `EventReader`, or find a few events in a huge one
 with `engine.runs.event_search`. Readers skip events and fields that they do not know, so a newer engine's runs
@@ -48,7 +48,7 @@ class Queued(Event):
     host: str
     device: str
     ahead: Int64  # runs that come first, the one that has the device among them
-    holder: str | None = None  # the directory of the run that has the device; None where none has told
+    holder: str | None = None  # the directory of the run that has the device; None if unknown
     holder_pid: Int64 | None = None
 
 
@@ -125,19 +125,19 @@ class System(Event):
 
 
 class Resumed(Event):
-    """Training goes on from this step: earlier points with a higher step are superseded."""
+    """Training resumes from this step: earlier points with a higher step are superseded."""
 
     step: Int64
 
 
 class Warning(Event):
-    """Something that a person should know and that stops nothing."""
+    """A problem that the user should know about and that does not stop the run."""
 
     message: str
 
 
 class RunEnded(Event):
-    """The last word of an engine process."""
+    """How an engine process ended; its last event."""
 
     reason: EndReason
     error: str | None = None
@@ -186,7 +186,7 @@ class Exported(Event):
     step: Int64 | None = None
     parameters: Int64 | None = None
     points: Int64 | None = None  # of metrics
-    notes: list[str] = []  # for the person to know
+    notes: list[str] = []  # for the user
 
 
 class Imported(Event):
@@ -199,7 +199,7 @@ class Imported(Event):
     parameters: Int64
     vocab_size: Int64
     model: dict[str, Any]  # [model]
-    notes: list[str]  # for the person to know
+    notes: list[str]  # for the user
 
 
 class Checked(Event):

@@ -23,7 +23,7 @@ def replace_file(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        error.filename, error.filename2 = os.fspath(path), None  # whoever reads of it never asked for the temporary one
+        error.filename, error.filename2 = os.fspath(path), None  # the caller does not know the temporary name
         raise
     finally:
         temporary.unlink(missing_ok=True)
@@ -49,7 +49,7 @@ def replaced_directory(path: Path) -> Iterator[Path]:
         for file in new.rglob("*"):
             _sync(file)
         _sync(new)
-    except BaseException:  # Ctrl-C too: what is not whole is not to be found
+    except BaseException:  # Ctrl-C too: nothing incomplete may be found
         shutil.rmtree(new, ignore_errors=True)
         raise
     if path.exists():

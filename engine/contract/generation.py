@@ -8,7 +8,7 @@ It says `loaded` (or `error`, and ends), then answers each request in the order 
     load        loaded, or error: the checkpoint before stays
     unload      unloaded; the next `generate` loads it again
 
-`cancel` is heeded at once: the samples of that request that are not done yet end with the reason `cancelled`. The
+`cancel` takes effect at once: the samples of that request that are not done yet end with the reason `cancelled`. The
 end of stdin ends the process.
 """
 
@@ -41,20 +41,22 @@ class Generate(Request):
 
     prompt: str
     sampling: Sampling = Sampling()
-    seed: Seed | None = None  # None draws one, which `begun` tells
+    seed: Seed | None = None  # None draws one, which `begun` reports
     id: Id = 0  # repeated in the replies
     num_samples: Annotated[int, msgspec.Meta(ge=1, le=MAX_SAMPLES)] = 1
-    alternatives: Annotated[int, msgspec.Meta(ge=0, le=MAX_ALTERNATIVES)] = 0  # likeliest tokens told with each token
+    alternatives: Annotated[int, msgspec.Meta(ge=0, le=MAX_ALTERNATIVES)] = (
+        0  # likeliest tokens to report with each token
+    )
 
 
 class Cancel(Request):
-    """End the request with this id; one that has ended, or never was, is left alone."""
+    """End the request with this id; an unknown or finished one is ignored."""
 
     id: Id
 
 
 class Load(Request):
-    """Go on with this checkpoint, as it stands on disk now."""
+    """Use this checkpoint from now on, as it is on disk now."""
 
     checkpoint: CheckpointName
 
@@ -75,7 +77,7 @@ class Loaded(Reply):
     val_loss: float | None
     device: str
     load_seconds: float
-    note: str | None = None  # what a person should know, such as why this is not the device that was asked for
+    note: str | None = None  # for the user, such as why this is not the device that was asked for
 
 
 class Unloaded(Reply):

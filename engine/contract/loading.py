@@ -53,16 +53,16 @@ def load_experiment(path: Path) -> Experiment:
 
 
 def read_text(path: Path) -> str:
-    """The text of an experiment file; an ExperimentError where there is none."""
+    """The text of an experiment file; ExperimentError if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         reason = "does not exist"
     except IsADirectoryError:
-        reason = "is a folder; wants a file"
+        reason = "is a folder, not a file"
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        reason = f"cannot be read: it is no UTF-8 text (byte {error.object[error.start]:#04x} in line {line})"
+        reason = f"is not UTF-8 text (byte {error.object[error.start]:#04x} in line {line})"
     except OSError as error:
         reason = f"cannot be read: {(error.strerror or str(error)).lower()}"
     raise ExperimentError([Problem(str(path), "", reason)])
@@ -100,7 +100,7 @@ def _not_toml(error: tomli.TOMLDecodeError, source: str) -> Problem:
     if error.msg.startswith("Cannot") and (twice := given_twice(read)):
         key, first, second = twice
         return Problem(f"{source}:{second}", "", f"{'.'.join(key)} is given twice; the first is in line {first}")
-    return Problem(f"{source}:{error.lineno}", "", f"is not TOML: {error.msg} (column {error.colno})")
+    return Problem(f"{source}:{error.lineno}", "", f"is not valid TOML: {error.msg} (column {error.colno})")
 
 
 def _placed(found: Sequence[tuple[KeyPath, str]], text: str, source: str) -> list[Problem]:
@@ -117,7 +117,7 @@ def _placed(found: Sequence[tuple[KeyPath, str]], text: str, source: str) -> lis
 
 
 class _Conversion:
-    """Converts key by key and goes on after a problem, so that all of them are reported together."""
+    """Converts key by key and continues after a problem, so that all of them are reported together."""
 
     def __init__(self, brings_tokenizer: BringsTokenizer | None) -> None:
         self.brings_tokenizer = brings_tokenizer
@@ -125,16 +125,16 @@ class _Conversion:
 
     def table(self, struct: type[msgspec.Struct], value: Any, path: KeyPath) -> Any:
         if not isinstance(value, Mapping):
-            self.problems.append((path, f"= {_shown(value)}: wants a table, [{'.'.join(path)}]"))
+            self.problems.append((path, f"= {_shown(value)}: must be a table, [{'.'.join(path)}]"))
             return None
         before = len(self.problems)
         fields = _fields(struct)
         for key in (key for key in value if key not in fields):
             near = _did_you_mean(key, fields) or f"; there are {', '.join(fields)}"
-            self.problems.append(((*path, key), f"is no key of {_table_name(path)}{near}"))
+            self.problems.append(((*path, key), f"is not a key of {_table_name(path)}{near}"))
         for key, field in fields.items():
             if field.required and key not in value:
-                self.problems.append(((*path, key), f"is missing: wants {requirement(field.type)}"))
+                self.problems.append(((*path, key), f"is missing; it must be {requirement(field.type)}"))
         known = {key: self.value(fields[key].type, value[key], (*path, key)) for key in fields if key in value}
         if len(self.problems) > before:
             return None
@@ -150,10 +150,10 @@ class _Conversion:
             converted = msgspec.convert(value, _annotation(path))
         except msgspec.ValidationError:
             near = _did_you_mean(value, _choices(info)) if isinstance(value, str) else ""
-            self.problems.append((path, f"= {_shown(value)}: wants {requirement(info)}{near}"))
+            self.problems.append((path, f"= {_shown(value)}: must be {requirement(info)}{near}"))
             return None
         if converted == math.inf:
-            self.problems.append((path, f"= {_shown(value)}: is too large; wants {requirement(info)}"))
+            self.problems.append((path, f"= {_shown(value)}: is too large; it must be {requirement(info)}"))
         return converted
 
 
@@ -205,7 +205,7 @@ def _choices(info: types.Type) -> list[str]:
 
 
 def requirement(info: types.Type) -> str:
-    """What a key wants, in words: 'a whole number, at least 1', or the words that the schema has for it."""
+    """What a key must be, in words: 'a whole number, at least 1', or the words that the schema has for it."""
     if isinstance(info, types.Metadata) and info.extra and "wanted" in info.extra:
         return str(info.extra["wanted"])
     return " or ".join(_in_words(member) for member in _members(info))
@@ -222,11 +222,11 @@ def _in_words(info: types.Type) -> str:
         limits = " and ".join(f"{word} {bound:_}" for word, bound in bounds if bound is not None)
         return f"{kind}, {limits}" if limits else kind
     if isinstance(info, types.StrType):
-        return "a text, not empty" if info.min_length else "a text"
+        return "a non-empty string" if info.min_length else "a string"
     if isinstance(info, types.TupleType):
         return f"a list of {len(info.item_types)}: " + ", ".join(map(requirement, info.item_types))
     if isinstance(info, types.VarTupleType):
-        return f"a list, each entry {requirement(info.item_type)}" + (", at least one" if info.min_length else "")
+        return f"a {'non-empty ' if info.min_length else ''}list, each entry {requirement(info.item_type)}"
     assert isinstance(info, types.StructType), info
     return "a table"
 

@@ -32,7 +32,7 @@ def apply_overrides(text: str, overrides: Sequence[str]) -> str:
         dotted, equals, value = override.partition("=")
         *tables, key = (part.strip() for part in dotted.split("."))
         if not equals or not key or not all(tables):
-            raise UserError(f"--set {override}: wants table.key=value, such as train.max_steps=200")
+            raise UserError(f"--set {override}: must be table.key=value, such as train.max_steps=200")
         target: Any = document
         for table in tables:
             target = target.setdefault(table, tomlkit.table())

@@ -27,7 +27,7 @@ def vocab_size(tokenizer: Tokenizer) -> int:
 
 
 def parameter_shapes(model: Model, vocab_size: int) -> Shapes:
-    """Every trainable parameter's name and shape, as the model's state dict has them; a tied head is none."""
+    """Every trainable parameter's name and shape, as the model's state dict has them; a tied head is not one."""
     embeddings, block, rest = _shapes(model, vocab_size)
     blocks = {f"h.{layer}.{name}": shape for layer in range(model.n_layer) for name, shape in block.items()}
     return embeddings | blocks | rest

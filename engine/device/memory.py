@@ -103,11 +103,10 @@ def keep_large_buffers() -> None:
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory, the device's or the machine's, was too short.
 
-    torch says so in words only, of a RuntimeError: "CUDA out of memory. Tried to allocate …" (its OutOfMemoryError),
-    "MPS backend out of memory …", "DefaultCPUAllocator: can't allocate memory …", and of cuBLAS
-    CUBLAS_STATUS_ALLOC_FAILED.
+    CUDA says so by a class of torch's, the others in words only, of a RuntimeError: "MPS backend out of memory …",
+    "DefaultCPUAllocator: can't allocate memory …", and cuBLAS CUBLAS_STATUS_ALLOC_FAILED.
     """
     words = ("out of memory", "DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED")
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and any(each in str(error) for each in words)
-    )
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # without importing torch
+        return True
+    return isinstance(error, RuntimeError) and any(each in str(error) for each in words)

@@ -37,7 +37,7 @@ def column_major(model: GPT) -> GPT:
 
 
 class Decoder:
-    """Texts of equal length that a model, in evaluation mode, goes on with."""
+    """Texts of equal length that a model, in evaluation mode, continues."""
 
     def __init__(self, model: GPT, prompt: Sequence[int], batch: int = 1) -> None:
         """`batch` texts that all begin with `prompt`, at least one token."""
@@ -45,7 +45,7 @@ class Decoder:
         self.use(model)
 
     def use(self, model: GPT) -> None:
-        """Go on with this model, on whatever device it is."""
+        """Use this model from now on, on the device it is on."""
         self.model = model
         self._cache: KeyValueCache | None = None
 

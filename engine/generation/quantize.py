@@ -59,7 +59,7 @@ def quantize(model: GPT) -> GPT:
         UserError: this torch, or this CPU, has no int8.
     """
     if ENGINE not in torch.backends.quantized.supported_engines or not hasattr(torch, "quantize_per_channel"):
-        raise UserError("--quantize int8: this torch has no fast int8 for this CPU; wants an x86 one")
+        raise UserError("--quantize int8: this torch has no fast int8 for this CPU; it needs an x86 CPU")
     torch.backends.quantized.engine = ENGINE
     linears = [
         (parent, name, module)

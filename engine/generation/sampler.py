@@ -46,10 +46,10 @@ class Sampler:
         """The next token of each text, from float32 `logits` (batch, vocab_size) on the CPU.
 
         Raises:
-            UserError: the model's answer is no number.
+            UserError: the model's output is not a number.
         """
         if not bool(logits.amax().isfinite()):
-            raise UserError("the model's answer is not a number: its weights are damaged, or its training has diverged")
+            raise UserError("the model's output is not a number: its weights are damaged, or its training has diverged")
         logits = self._weighed(logits)
         if self._sampling.temperature == 0:
             drawn = logits.argmax(-1)

@@ -73,7 +73,7 @@ class Writer:
         Raises:
             RuntimeError: memory is too short. Nothing has happened then: the step may be tried again on another
                 device, after `decoder.use`.
-            UserError: the model's answer is no number.
+            UserError: the model's output is not a number.
         """
         logits = self.decoder.logits()
         drawn = self._sampler.draw(logits)

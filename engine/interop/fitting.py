@@ -1,6 +1,6 @@
-"""From tensors that were named elsewhere to the weights of our model, or to a list of those that do not fit.
+"""Turns tensors of another tool into the weights of our model, or lists those that do not fit.
 
-What is taken for the same: `transformer.` before a name or not, `_orig_mod.` in it (torch.compile), `ln1` for `ln_1`,
+Differences that it accepts: `transformer.` before a name or not, `_orig_mod.` in it (torch.compile), `ln1` for `ln_1`,
 matrices transposed as GPT-2's Conv1D has them, a head that repeats the token embedding, masks saved along.
 """
 
@@ -23,7 +23,7 @@ _SHOWN = 6  # tensors named in a message
 
 
 def renamed_tensors(foreign: ForeignWeights) -> dict[str, Tensor]:
-    """The file's tensors by our names and in our shapes, as far as they have any.
+    """The file's tensors by our names and in our layout; unknown ones keep their names.
 
     Raises:
         UserError: two tensors have one name.
@@ -32,7 +32,7 @@ def renamed_tensors(foreign: ForeignWeights) -> dict[str, Tensor]:
     for name, tensor in foreign.tensors.items():
         ours = our_name(name)
         if ours in tensors:
-            raise UserError(f"{foreign.source}: {name} is there twice, once with more before its name")
+            raise UserError(f"{foreign.source}: holds {ours} twice, with different prefixes")
         if not is_causal_mask(ours, tensor):
             tensors[ours] = tensor
     fused = tensors.get("h.0.attn.c_attn.weight")
@@ -54,10 +54,10 @@ def _is_tied(foreign: ForeignWeights, tensors: Mapping[str, Tensor]) -> bool:
 
 
 def model_keys(foreign: ForeignWeights, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-    """The keys of [model] that the tensors' shapes tell, and those that the file says; all but n_head for certain.
+    """The keys of [model] that follow from the shapes or stand in the file; n_head may be missing.
 
     Raises:
-        UserError: these are no weights of a GPT-2.
+        UserError: the weights are not those of a GPT-2.
     """
     tokens, positions = tensors.get("wte.weight"), tensors.get("wpe.weight")
     layers = layer_count(tensors)
@@ -65,8 +65,8 @@ def model_keys(foreign: ForeignWeights, tensors: Mapping[str, Tensor]) -> dict[s
         there = _listed(f"{name} {_shape(tensor)}" for name, tensor in foreign.tensors.items())
         kind = f" ({foreign.architecture})" if foreign.architecture else ""
         raise UserError(
-            f"{foreign.source}: the weights of another architecture{kind}; wants GPT-2's wte.weight, wpe.weight "
-            f"and h.0.attn.c_attn.weight, with or without transformer. before them, and has\n{there}"
+            f"{foreign.source}: weights of another architecture{kind}; a GPT-2 has wte.weight, wpe.weight and "
+            f"h.0.attn.c_attn.weight, with or without the prefix transformer., but this has\n{there}"
         )
     shapes = {
         "n_layer": layers,
@@ -87,8 +87,8 @@ def fit_weights(
     Rows of the embedding beyond the vocabulary are padding, and left out. Biases that the file lacks are zeros.
 
     Raises:
-        UserError: tensors are missing, have no place or another shape, or hold NaN or infinity, and are named; or the
-            file tells of another model.
+        UserError: tensors are missing, unknown, of another shape, or hold NaN or infinity (the message names them); or
+            the file says that n_head or activation differ.
     """
     wanted = parameter_shapes(model, vocab_size)
     found, notes = _unpadded(tensors, vocab_size)
@@ -98,17 +98,17 @@ def fit_weights(
     idle = [name for name in left_over if name.endswith(".bias") and not found[name].any()]
     problems = [
         *(
-            f"its model.{key} is {foreign.model[key]}, wants {getattr(model, key)}"
+            f"its model.{key} is {foreign.model[key]}, not {getattr(model, key)}"
             for key in ("n_head", "activation")  # which no tensor shows
             if foreign.model.get(key) not in (None, getattr(model, key))
         ),
         *(
-            f"{name} is {_shape(found[name])}, wants {_sizes(shape)}"
+            f"{name} is {_shape(found[name])}, not {_sizes(shape)}"
             for name, shape in wanted.items()
             if name in found and tuple(found[name].shape) != shape
         ),
         *(f"{name} is missing" for name in missing if name not in filled),
-        *(f"{name} {_shape(found[name])} has no place" for name in left_over if name not in idle),
+        *(f"{name} {_shape(found[name])} is not part of this model" for name in left_over if name not in idle),
     ]
     if problems:
         raise UserError(f"{foreign.source}: does not fit {_described(model, vocab_size)}\n{_listed(problems)}")
@@ -116,13 +116,13 @@ def fit_weights(
     weights = {name: (found | zeros)[name].float().contiguous() for name in wanted}
     if broken := [name for name, tensor in weights.items() if not tensor.isfinite().all()]:
         raise UserError(
-            f"{foreign.source}: holds what is no finite number, as of a training that diverged, in\n{_listed(broken)}"
+            f"{foreign.source}: holds NaN or infinity, as after a training that diverged, in\n{_listed(broken)}"
         )
     return weights, notes
 
 
 def _unpadded(tensors: Mapping[str, Tensor], vocab_size: int) -> tuple[dict[str, Tensor], list[str]]:
-    """The tensors without the rows that only fill the vocabulary up."""
+    """The tensors without the rows that pad the vocabulary."""
     rows = tensors["wte.weight"].shape[0]
     if not vocab_size < rows <= -(-vocab_size // _PADDING) * _PADDING:
         return dict(tensors), []

@@ -29,7 +29,7 @@ from engine.interop.huggingface import LAYER_NORM_EPSILON, OUR_KEY
 from engine.runs.workspace import tokenizer_beside
 
 _STATE_DICTS = ("model", "model_state_dict", "state_dict")  # where a checkpoint has its weights
-_MODEL_KEYS = ("n_head", "dropout", "bias")  # of nanoGPT's model_args; shapes tell the others
+_MODEL_KEYS = ("n_head", "dropout", "bias")  # of nanoGPT's model_args; the shapes give the others
 _EXACT_GELU = ("gelu", "gelu_python")
 _TANH_GELU = ("gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu_accurate", "gelu_python_tanh")
 
@@ -40,7 +40,7 @@ class ForeignWeights:
 
     source: Path
     tensors: Mapping[str, Tensor]
-    model: dict[str, Any] = field(default_factory=dict)  # keys of [model] that the file tells beside the shapes
+    model: dict[str, Any] = field(default_factory=dict)  # keys of [model] that the file states
     architecture: str | None = None  # as the file calls it
     step: int = 0
     val_loss: float | None = None
@@ -51,14 +51,16 @@ def read_foreign(path: Path) -> ForeignWeights:
     """What `path` holds.
 
     Raises:
-        UserError: it is not there, cannot be read, holds code or no weights, or computes in a way that ours does not.
+        UserError: it does not exist, cannot be read, holds code or no weights, or needs a computation that ours lacks.
     """
     if path.is_dir():
         return _folder(path, path)
     if not path.is_file():
-        raise UserError(f"{path}: does not exist; wants a file of weights or a Hugging Face folder")
+        raise UserError(f"{path}: does not exist; give a file of weights or a Hugging Face folder")
     if path.suffix == ".gguf":
-        raise UserError(f"{path}: GGUF is written, not read; wants the Hugging Face folder or the checkpoint behind it")
+        raise UserError(
+            f"{path}: GGUF files can be exported, not imported; give the folder or checkpoint it was made from"
+        )
     if path.suffix == ".safetensors":
         if (path.parent / "config.json").is_file():
             return _folder(path, path.parent, [path])
@@ -73,11 +75,11 @@ def _folder(source: Path, folder: Path, files: list[Path] | None = None) -> Fore
         config = json.loads(config_file.read_bytes())
         files = files or _weight_files(folder)
     except FileNotFoundError:
-        raise UserError(f"{folder}: has no config.json; wants a Hugging Face folder or a file of weights") from None
+        raise UserError(f"{folder}: has no config.json; give a Hugging Face folder or a file of weights") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{folder}: cannot be read: {error}") from None
     if not isinstance(config, dict):
-        raise UserError(f"{config_file}: is no configuration")
+        raise UserError(f"{config_file}: is not a configuration (a JSON object)")
     tensors: dict[str, Tensor] = {}
     for file in files:
         tensors |= _safetensors(file) if file.suffix == ".safetensors" else _state_dict(file, _unpickled(file))
@@ -97,11 +99,11 @@ def _weight_files(folder: Path) -> list[Path]:
         if index.is_file():
             names = set(json.loads(index.read_bytes())["weight_map"].values())
             return [folder / Path(part).name for part in sorted(names)]
-    raise UserError(f"{folder}: holds no weights: wants model.safetensors or pytorch_model.bin")
+    raise UserError(f"{folder}: holds no weights; it needs model.safetensors or pytorch_model.bin")
 
 
 def _model_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys of [model] that GPT-2's configuration tells; the shapes tell the others."""
+    """The keys of [model] that GPT-2's configuration gives; the shapes give the others."""
     model = {"n_head": config.get("n_head"), "dropout": config.get("resid_pdrop")}
     ours = config.get(OUR_KEY)
     model["bias"] = ours.get("bias") if isinstance(ours, dict) else None
@@ -112,7 +114,7 @@ def _model_of(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_configuration(config: Mapping[str, Any], file: Path) -> None:
     """Raises:
-    UserError: the model computes something that ours does not.
+    UserError: the model needs a computation that ours lacks.
     """
     wanted = {
         "layer_norm_epsilon": LAYER_NORM_EPSILON,
@@ -122,17 +124,17 @@ def _check_configuration(config: Mapping[str, Any], file: Path) -> None:
     }
     for key, value in wanted.items():
         if config.get(key, value) != value:
-            raise UserError(f"{file}: {key} = {json.dumps(config[key])}: the model here has {json.dumps(value)}")
+            raise UserError(f"{file}: {key} = {json.dumps(config[key])} is not supported, only {json.dumps(value)}")
     activation = config.get("activation_function", _TANH_GELU[0])
     if activation not in (*_EXACT_GELU, *_TANH_GELU):
-        raise UserError(f'{file}: activation_function = "{activation}": the model here has GELU alone')
+        raise UserError(f'{file}: activation_function = "{activation}" is not supported, only GELU')
 
 
 def _safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
-        raise UserError(f"{path}: is no whole safetensors file: {error}") from None
+        raise UserError(f"{path}: is not a complete safetensors file: {error}") from None
 
 
 def _unpickled(path: Path) -> Any:
@@ -145,13 +147,13 @@ def _unpickled(path: Path) -> Any:
     except pickle.UnpicklingError as error:
         code = re.search(r"GLOBAL ([\w.]+)", str(error))
         raise UserError(
-            f"{path}: refused: wants tensors and plain values alone, as torch.save writes them"
-            f"{f', and this would call {code[1]}' if code else ''}; nothing of it was run\n"
-            "Where you trust the file, load it with what wrote it, and save its state dict: "
+            f"{path}: refused: the file may hold only tensors and plain values, as torch.save writes them"
+            f"{f', but it would call {code[1]}' if code else ''}; no code was run\n"
+            "If you trust the file, load it with the program that wrote it and save its state dict: "
             "torch.save(model.state_dict(), FILE)"
         ) from None
     except (OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, EOFError):
-        raise UserError(f"{path}: cannot be read: wants a file that torch.save wrote, or .safetensors") from None
+        raise UserError(f"{path}: cannot be read; it must be a file that torch.save wrote, or .safetensors") from None
 
 
 def _state_dict(path: Path, loaded: Any) -> Mapping[str, Tensor]:
@@ -162,7 +164,7 @@ def _state_dict(path: Path, loaded: Any) -> Mapping[str, Tensor]:
             return {str(name): tensor for name, tensor in found.items()}
     keys = ", ".join(list(map(str, loaded))[:8]) if isinstance(loaded, Mapping) else type(loaded).__name__
     raise UserError(
-        f"{path}: holds no state dict, neither itself nor under {', '.join(_STATE_DICTS)}; it has {keys or 'nothing'}"
+        f"{path}: holds no state dict, itself or under {', '.join(_STATE_DICTS)}; it has {keys or 'nothing'}"
     )
 
 

@@ -1,7 +1,7 @@
 """A GGUF file, which llama.cpp runs: its `gpt2` architecture, every number as it is (F32).
 
-llama.cpp has GPT-2's GELU in its tanh approximation alone, and normalizes no text; `caveats` tells what of that
-concerns a model. `llama-quantize` makes smaller files of this one.
+llama.cpp has GPT-2's GELU in its tanh approximation alone, and does not normalize text; `caveats` says which of these
+applies to a model. `llama-quantize` makes smaller files of this one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def caveats(model: Model, tokenizer: Tokenizer) -> list[str]:
-    """What llama.cpp does otherwise than the model was trained."""
+    """Notes on what llama.cpp computes differently from the trained model."""
     told = []
     if model.activation == "gelu":
         told.append("llama.cpp computes GELU by its tanh approximation: its logits differ a little from this model's")
@@ -47,7 +47,7 @@ def export_gguf(path: Path, trained: TrainedModel) -> list[str]:
     try:
         import gguf
     except ImportError:
-        raise UserError('--format gguf wants the package gguf: pip install "slm-tui[gguf]"') from None
+        raise UserError('--format gguf needs the package gguf: pip install "slm-tui[gguf]"') from None
     config = trained.info.model
     writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[gguf.MODEL_ARCH.GPT2])
     writer.add_name(str(trained.run))
@@ -103,8 +103,8 @@ def _add_tokenizer(writer: GGUFWriter, tokenizer: Tokenizer) -> None:
 
 
 def _check_is_byte_level(document: dict[str, Any]) -> None:
-    """It cuts text as GPT-2's tokenizer does, which is the one that llama.cpp has for this architecture."""
+    """Check that it splits text as GPT-2's tokenizer, the only one that llama.cpp has for this architecture."""
     cuts = document.get("pre_tokenizer") or {}
     gpt2s = cuts.get("type") == "ByteLevel" and cuts.get("use_regex", True) and not cuts.get("add_prefix_space")
     if document["model"].get("type") != "BPE" or not gpt2s:
-        raise UserError("--format gguf: the tokenizer is no byte-level BPE that cuts words as GPT-2's does")
+        raise UserError("--format gguf: the tokenizer is not a byte-level BPE that splits words as GPT-2's does")

@@ -69,7 +69,7 @@ def export_tensorboard(folder: Path, run: Run) -> int:
         from tensorboardX import SummaryWriter
     except ImportError:
         raise UserError(
-            '--format tensorboard wants the package tensorboardX: pip install "slm-tui[tensorboard]"'
+            '--format tensorboard needs the package tensorboardX: pip install "slm-tui[tensorboard]"'
         ) from None
     count = 0
     with SummaryWriter(str(folder)) as writer:

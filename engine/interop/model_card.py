@@ -41,7 +41,7 @@ prompt = tokenizer(tokenizer.bos_token + {prompt}, return_tensors="pt")
 print(tokenizer.decode(model.generate(**prompt)[0], skip_special_tokens=True))
 ```
 
-Every story that it was trained on has `{eot}` before it, so a prompt wants it too.
+Every story that it was trained on has `{eot}` before it, so a prompt needs it too.
 
 ## Data
 
@@ -122,7 +122,7 @@ def _tokenizer(experiment: Experiment, tokenizer: Tokenizer) -> str:
 
 
 def _figures(run: Run, experiment: Experiment, info: CheckpointInfo) -> str:
-    """A table of what is known of this checkpoint."""
+    """A Markdown table of the checkpoint's figures."""
     found: Eval | None = next((event for event in run.status().evals if event.step == info.step), None)
     val_loss = found.val_loss if found else info.val_loss
     rows = {"training steps": f"{info.step:,}", "training tokens seen": f"{info.tokens:,}"} if info.tokens else {}

@@ -1,4 +1,4 @@
-"""nanoGPT's `ckpt.pt`: what its `sample.py` loads from `out_dir`, plain tensors and numbers alone.
+"""nanoGPT's `ckpt.pt`: what its `sample.py` loads from `out_dir`, tensors and plain numbers only.
 
 It holds no optimizer state, so nanoGPT's `train.py` cannot resume from it.
 """
@@ -26,12 +26,12 @@ def checkpoint_of(model: GPT, info: CheckpointInfo) -> dict[str, Any]:
     if not config.tie_weights:
         raise UserError(
             "model.tie_weights = false: nanoGPT's head always shares the token embedding, so it would load this model "
-            "wrong; --format huggingface can hold it"
+            "wrongly; use --format huggingface"
         )
     if config.activation != "gelu":
         raise UserError(
-            f'model.activation = "{config.activation}": nanoGPT has the exact GELU alone, so it would load this model '
-            "wrong; --format huggingface can hold it"
+            f'model.activation = "{config.activation}": nanoGPT has only the exact GELU, so it would load this model '
+            "wrongly; use --format huggingface"
         )
     weights = {hugging_face_name(name): tensor for name, tensor in model.state_dict().items()}
     return {
@@ -52,12 +52,12 @@ def checkpoint_of(model: GPT, info: CheckpointInfo) -> dict[str, Any]:
 
 
 def caveats(tokenizer: Tokenizer) -> list[str]:
-    """What nanoGPT does not find in the file."""
+    """Notes on what the file lacks for nanoGPT."""
     if tokenizer.kind == "gpt2":
         return []
     return [
-        "nanoGPT's sample.py takes every vocabulary for GPT-2's; this one is another, in the run's "
-        "checkpoints/best/tokenizer, which slm-tui import wants by --tokenizer"
+        "nanoGPT's sample.py assumes GPT-2's vocabulary, which this model does not have; to import the file again, "
+        "give slm-tui import --tokenizer the run's checkpoints/best/tokenizer"
     ]
 
 

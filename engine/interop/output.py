@@ -1,6 +1,6 @@
-"""Where an export or an import goes: to a place that was free, whole or not at all.
+"""Writes an export or an import to a new path: completely, or not at all.
 
-.NAME.PID.new/    beside the place, while it is written: its lock, and what becomes NAME
+.NAME.PID.new/    beside NAME while it is written: a lock, and what will become NAME
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ class TrainedModel:
 
 
 def check_free(path: Path) -> None:
-    """Nothing stands at `path`.
+    """Check that nothing exists at `path`.
 
     Raises:
-        UserError: something does.
+        UserError: something exists there.
     """
     if os.path.lexists(path):
         what = "folder" if path.is_dir() else "file"
-        raise UserError(f"{path}: this {what} exists already, and an export overwrites nothing; name another one")
+        raise UserError(f"{path}: this {what} already exists, and an export overwrites nothing; choose another path")
 
 
 @contextmanager
@@ -53,7 +53,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     """An empty folder to fill, which becomes `path` if the block ends well; parents are made.
 
     Raises:
-        UserError: something stands at `path`, or it cannot be written.
+        UserError: `path` exists already, or it cannot be written.
     """
     with _beside(path) as temporary:
         temporary.mkdir()
@@ -65,7 +65,7 @@ def new_file(path: Path) -> Iterator[Path]:
     """The name of a file to write, which becomes `path` if the block ends well; parents are made.
 
     Raises:
-        UserError: something stands at `path`, or it cannot be written.
+        UserError: `path` exists already, or it cannot be written.
     """
     with _beside(path) as temporary:
         yield temporary
@@ -73,7 +73,7 @@ def new_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _beside(path: Path) -> Iterator[Path]:
-    """A free name in a folder beside `path`; what is there at the block's end becomes `path`."""
+    """A path in a temporary folder beside `path`; renamed to `path` at the block's end."""
     check_free(path)
     missing = list(takewhile(lambda folder: not folder.exists(), path.parents))
     try:
@@ -103,7 +103,7 @@ def _own_folder(folder: Path) -> Iterator[Path]:
 
 
 def _remove_left_overs(parent: Path) -> None:
-    """Remove what processes that were killed have left in `parent`: nobody holds its lock any more."""
+    """Remove what killed processes have left in `parent`: their locks are free."""
     for left in parent.glob(f".*.new/{_LOCK}"):
         with suppress(OSError, Timeout), FileLock(left, timeout=0):
             shutil.rmtree(left.parent, ignore_errors=True)

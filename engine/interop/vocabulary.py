@@ -25,7 +25,7 @@ def tokenizer_json(tokenizer: Tokenizer) -> str:
     """The text of a `tokenizer.json` that cuts text as `tokenizer` does.
 
     Raises:
-        UserError: there can be none.
+        UserError: tokenizer.json cannot express it.
     """
     if isinstance(tokenizer, HuggingFaceTokenizer):
         return tokenizer.document
@@ -75,6 +75,6 @@ def _letters(token: bytes) -> str:
 def _ranks_of(tokenizer: BytePairTokenizer) -> dict[bytes, int]:
     """The id of each token's bytes; without the special tokens."""
     if tokenizer.config.pattern != BYTE_LEVEL_PATTERN:
-        raise UserError("the tokenizer cuts words by a rule that is not GPT-2's, which no tokenizer.json can say")
+        raise UserError("the tokenizer splits words by a rule other than GPT-2's, which tokenizer.json cannot express")
     special = set(tokenizer.config.special_tokens.values())
     return {tokenizer.token_bytes(token): token for token in range(tokenizer.vocab_size) if token not in special}

@@ -7,10 +7,12 @@ an output head that shares the token embedding.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 from engine.contract.experiment import Model
 from engine.device.compilation import Loss
@@ -99,6 +101,25 @@ class GPT(nn.Module):
         if weight is None:  # an int8 head, which only evaluates
             return F.cross_entropy(self.head(hidden).flatten(0, 1), targets.flatten())
         return cross_entropy(hidden, weight, targets, scale, by)
+
+
+class _DrawsNothing(TorchFunctionMode):
+    """Where modules are made: their weights are left as they are allocated."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = kwargs or {}
+        if getattr(func, "__module__", None) == nn.init.__name__:
+            return args[0] if args else given["tensor"]
+        return func(*args, **given)
+
+
+def without_weights(model: Model, vocab_size: int) -> GPT:
+    """A model whose tensors have shapes and no memory, to be given weights by `load_state_dict(…, assign=True)`.
+
+    It draws no random numbers: to draw them without memory torch imports its compiler, which takes 1.5 s.
+    """
+    with torch.device("meta"), _DrawsNothing():
+        return GPT(model, vocab_size)
 
 
 def compiled_loss(model: GPT) -> Loss:

@@ -1,4 +1,4 @@
-"""Runs as they lie on disk, told without torch.
+"""Runs on disk, read without torch.
 
 workspace      where experiments, runs and prepared data live, and how they are found by name
 run            one run's directory, its lock, and the state that follows from its events

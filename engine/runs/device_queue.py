@@ -128,7 +128,7 @@ def _lock(path: Path) -> int | None:
         except OSError:
             os.close(descriptor)
             raise
-        os.close(descriptor)  # it was cleared away between the two calls: a lock that nobody would see
+        os.close(descriptor)  # deleted between the two calls: nobody else would see this lock
 
 
 def _is_held(ticket: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Which device a run will get, told without torch: a run waits for its device while its process is still small.
+"""Which device a run will get, without torch: a run waits for its device while its process is still small.
 
 The answer is that of `engine.device.choice`. Where the two might differ (a driver that NVML can ask and CUDA cannot
 use), a run waits for a device that it then does not use.

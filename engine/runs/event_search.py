@@ -1,4 +1,4 @@
-"""Finding the events that one wants in a `metrics.jsonl`, without decoding the millions that it may have.
+"""Finds particular events in a `metrics.jsonl`, without decoding the millions that it may have.
 
 Events are told apart by the first bytes of their lines.
 """

@@ -1,4 +1,4 @@
-"""`runs/NAME/ID/notes.toml`: the tags and notes that a person gives a run, during it or long after.
+"""`runs/NAME/ID/notes.toml`: the tags and notes that the user gives a run, at any time.
 
     tags = ["baseline", "paper"]
     notes = '''The loss rises after step 900: try a lower learning rate.'''
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class RunNotes(msgspec.Struct, frozen=True):
-    """What a person says of one run."""
+    """The user's tags and notes on one run."""
 
     tags: tuple[str, ...] = ()
     notes: str = ""
@@ -37,7 +37,7 @@ def notes_file(run: Run) -> Path:
 
 
 def read_notes(run: Run) -> RunNotes:
-    """The run's notes; empty ones where nobody has written any.
+    """The run's notes; empty if there are none.
 
     Raises:
         UserError: there is a file, and it cannot be read or is damaged.
@@ -55,7 +55,7 @@ def write_notes(run: Run, notes: RunNotes) -> None:
     wanted = RunNotes(tidy_tags(notes.tags), notes.notes.replace("\r\n", "\n"))
     if _parsed(text, run) == wanted:  # nothing to write, and no empty file for a run without notes
         return
-    import tomlkit  # 60 ms, and only a person who writes notes needs it
+    import tomlkit  # 60 ms, needed only to write notes
 
     document = tomlkit.parse(text)
     document["tags"] = list(wanted.tags)
@@ -63,11 +63,11 @@ def write_notes(run: Run, notes: RunNotes) -> None:
     try:
         replace_file(notes_file(run), tomlkit.dumps(document).encode())
     except FileNotFoundError:
-        raise UserError(f"{run} is not there any more: it was deleted or renamed") from None
+        raise UserError(f"{run} no longer exists: it was deleted or renamed") from None
     except OSError as error:
         raise UserError(f"{notes_file(run)} cannot be written: {error.strerror or error}") from None
     except UnicodeEncodeError:
-        raise UserError(f"{notes_file(run)}: wants text, and got characters that are no text") from None
+        raise UserError(f"{notes_file(run)}: holds characters that are not valid Unicode text") from None
 
 
 def tidy_tags(tags: Iterable[str]) -> tuple[str, ...]:
@@ -91,11 +91,13 @@ def _parsed(text: str, run: Run) -> RunNotes:
     try:
         return msgspec.convert(tomli.loads(text), RunNotes)
     except tomli.TOMLDecodeError as error:
-        raise UserError(f"{notes_file(run)}:{error.lineno}: is not TOML: {error.msg}; mend it or delete it") from None
+        raise UserError(
+            f"{notes_file(run)}:{error.lineno}: is not valid TOML: {error.msg}; fix it or delete it"
+        ) from None
     except msgspec.ValidationError as error:
         raise UserError(
             f"{notes_file(run)}: {str(error)[:1].lower()}{str(error)[1:]}; "
-            'wants tags = ["…"] and notes = "…"; mend it or delete it'
+            'it needs tags = ["…"] and notes = "…"; fix it or delete it'
         ) from None
 
 

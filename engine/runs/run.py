@@ -124,7 +124,7 @@ class Run:
         try:
             lock.acquire(timeout=2)  # longer than `is_alive` of another process holds it
         except Timeout:
-            raise UserError(f"{self} is running already; slm-tui stop {self.id} ends it") from None
+            raise UserError(f"{self} is already running; slm-tui stop {self.id} stops it") from None
         except OSError as error:
             if error.errno not in _NO_LOCKS:
                 raise
@@ -132,8 +132,8 @@ class Run:
             return lock
         lock.release()
         raise UserError(
-            f"{self.path} is on a filesystem without locks (flock), by which a run tells that it is alive; "
-            "wants the workspace on another one, such as a local disk"
+            f"{self.path} is on a filesystem without locks (flock), which show that a run is alive; "
+            "move the workspace to another one, such as a local disk"
         )
 
     def is_alive(self) -> bool:
@@ -174,7 +174,7 @@ class Run:
             return False
 
     def _end_since(self) -> events.EndReason | None:
-        """How the run ended, where that was said after its status was read; looks at the last events alone."""
+        """How the run ended, if it has ended since its status was read; reads only the last events."""
         told = (events.RunEnded, events.RunStarted, events.Queued)
         recent = event_search.last_events(self.metrics)
         last = next((event for event in reversed(recent) if isinstance(event, told)), None)
@@ -183,7 +183,7 @@ class Run:
 
 @dataclass
 class RunStatus:
-    """Where a run stands: a fold over its events, which may go on being applied as they come."""
+    """Where a run stands: a fold over its events, applied as they come."""
 
     pid: int | None = None
     host: str | None = None

@@ -16,7 +16,7 @@ from engine.runs.run import RESUMABLE, Run
 
 WORKSPACE_VARIABLE = "SLM_TUI_WORKSPACE"
 MIRROR_VARIABLE = "SLM_DATA_MIRROR"
-HUB_ID = r"[\w-][\w.-]*(/[\w-][\w.-]*)?"  # OWNER/NAME; what leaves the mirror's folder is none
+HUB_ID = r"[\w-][\w.-]*(/[\w-][\w.-]*)?"  # OWNER/NAME; a path that leaves the mirror's folder does not match
 
 
 def mirror_folder() -> Path | None:
@@ -41,7 +41,7 @@ class Workspace:
         """`folder`, or else SLM_TUI_WORKSPACE, or else the current folder."""
         chosen = folder or Path(os.environ.get(WORKSPACE_VARIABLE) or ".")
         if not chosen.is_dir():
-            raise UserError(f"workspace {chosen}: no such folder; slm-tui init {chosen} makes one")
+            raise UserError(f"workspace {chosen}: no such folder; slm-tui init {chosen} creates one")
         return cls(chosen.resolve())
 
     @property
@@ -126,11 +126,11 @@ class Workspace:
             return fitting[0]
         if fitting:
             shown = ", ".join(str(run) for run in fitting[:5]) + (", …" if len(fitting) > 5 else "")
-            raise UserError(f"{reference!r} fits {len(fitting)} runs, {shown}: give more of the id")
+            raise UserError(f"{reference!r} matches {len(fitting)} runs: {shown}; give more of the id")
         known = {run.name for run in runs} | {run.id for run in runs} | {file.stem for file in self.experiment_files()}
         experiment = self.experiments / f"{reference}.toml"
         if _NAME.fullmatch(reference) and experiment.is_file():
-            raise NotYet(f"{reference} has no run yet; slm-tui run {reference} starts one")
+            raise NotYet(f"{reference} has no runs yet; slm-tui run {reference} starts one")
         hint = _suggestion(reference, known) if known else "; slm-tui init puts the shipped experiments there"
         raise UserError(f"no experiment or run {reference!r} in {self.root}{hint}")
 
@@ -159,14 +159,14 @@ class Workspace:
             on_hub = "/" in init_from and re.fullmatch(HUB_ID, init_from)
             hint = neighbour(path) or (f'; a model on the hub is "{HUB_PREFIX}{init_from}"' if on_hub else "")
             kind = NotYet if isinstance(error, NotYet) else UserError
-            raise kind(f"is no file, and as a run: {error}{hint}") from None
+            raise kind(f"is not a file, and as a run: {error}{hint}") from None
         if not (run.checkpoints / "best").is_dir() and (state := run.state()) in RESUMABLE:
             kind = NotYet if named else UserError
             raise kind(f"{run} is {state}, and has no best checkpoint")
         return run
 
     def weights_bring_tokenizer(self, init_from: str) -> bool:
-        """Whether what `train.init_from` names comes with its tokenizer; what is on the hub is taken to.
+        """Whether what `train.init_from` names comes with its tokenizer; assumed for a model on the hub.
 
         Raises:
             NotYet, UserError: as `find_weights`.
@@ -176,12 +176,12 @@ class Workspace:
 
     def _hub_name(self, name: str) -> str:
         if not os.path.isdir(below(self.root, name)) and not re.fullmatch(HUB_ID, name):
-            raise UserError(f"wants OWNER/NAME of a model on the hub behind {HUB_PREFIX}")
+            raise UserError(f"must be {HUB_PREFIX}OWNER/NAME, a model on the hub")
         return name
 
 
 def below(root: Path, name: str) -> Path:
-    """The file or folder that a person calls `name`: below `root`, unless that begins with / or ~."""
+    """The path that the user means by `name`: below `root` unless it begins with / or ~."""
     try:
         return root / Path(name).expanduser()
     except RuntimeError:  # ~ of a user that there is not
@@ -204,13 +204,13 @@ def neighbour(path: Path) -> str:
 
 
 def valid_name(name: str) -> str:
-    """`name`, if it may name an experiment: it cannot leave the workspace, nor look like an option.
+    """`name`, if it is a valid experiment name: one that cannot leave the workspace or look like an option.
 
     Raises:
-        UserError: it may not.
+        UserError: it is not.
     """
     if not _NAME.fullmatch(name) or ".." in name:
-        raise UserError(f"{name!r} is no experiment name: wants letters, digits, '.', '_' and '-', at most 64")
+        raise UserError(f"{name!r} is not an experiment name: use at most 64 letters, digits, '.', '_' and '-'")
     return name
 
 

@@ -46,7 +46,7 @@ def mean_loss(model: GPT, batches: Iterable[Batch], precision: str, loss_of: Los
 
 
 def counted(batches: Iterable[Batch], emit: Emit, total: int) -> Iterator[Batch]:
-    """`batches`, with the tokens done told as progress; `total` is how many there are."""
+    """`batches`, while emitting the number of tokens done, of `total`, as progress."""
     done = 0
     for ids, targets in batches:
         yield ids, targets

@@ -149,8 +149,8 @@ def start_from(init_from: str, model: GPT, experiment: Experiment, run: Run, dat
     tokenizer = start.tokenizer(workspace, mirror)
     if tokenizer is not None and tokenizer.fingerprint() != data.tokenizer().fingerprint():
         raise UserError(
-            f'train.init_from = "{init_from}": is {start.run or start.path} now, with another tokenizer than '
-            f"this run's data were prepared with; slm-tui run {run.name} starts anew"
+            f'train.init_from = "{init_from}": now means {start.run or start.path}, whose tokenizer differs from that '
+            f"of this run's data; slm-tui run {run.name} starts a new run"
         )
     model.load_state_dict(start.weights(experiment.model, model.wte.weight.shape[0]))
     theirs = " and the tokenizer" if tokenizer is not None else ""
@@ -171,7 +171,7 @@ def token_files(data: PreparedData, block_size: int, device: torch.device) -> tu
     for name, split in (("training", data.manifest.train), ("validation", data.manifest.val)):
         if split.tokens <= block_size:
             raise UserError(
-                f"model.block_size = {block_size}: wants to be below the {split.tokens} tokens of the {name} split"
+                f"model.block_size = {block_size}: must be below the {split.tokens} tokens of the {name} split"
             )
     dtype = data.manifest.dtype
     return TokenFile(data.train, dtype, block_size, device), TokenFile(data.val, dtype, block_size, device)

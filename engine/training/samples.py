@@ -17,7 +17,7 @@ from engine.translation.stories import StoryTranslator
 
 
 class Samples:
-    """What one training writes. A story that cannot be written is a warning, and the training goes on."""
+    """What one training writes. A story that cannot be written is a warning, and the training continues."""
 
     def __init__(
         self, experiment: Experiment, tokenizer: Tokenizer, run: Run, device: torch.device, emit: Emit
@@ -32,10 +32,10 @@ class Samples:
                 self._translator = StoryTranslator(experiment.sampling.translate, *where)
             except UserError as error:
                 self._prompts = ()
-                emit(Warning(f"no stories will be written along the way: {error}"))
+                emit(Warning(f"no sample stories will be written during training: {error}"))
 
     def write(self, model: GPT, step: int) -> None:
-        """Write them, with the seeds `train.seed` and up. Training's random state and the model's mode stay."""
+        """Write them, with the seeds `train.seed` and up. Training's random state and the model's mode are kept."""
         try:
             for number, prompt in enumerate(self._prompts):
                 self._emit(self._written(model, step, prompt, self._seed + number))

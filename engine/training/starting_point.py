@@ -1,4 +1,4 @@
-"""Where a training starts that does not start from scratch: weights that were trained before, and their tokenizer.
+"""Where fine-tuning starts: earlier weights and their tokenizer.
 
 [train]
 init_from = "RUN"               its best checkpoint, in this workspace
@@ -60,13 +60,13 @@ class StartingPoint:
         try:
             foreign = self._weights()
             tensors = renamed_tensors(foreign)
-            model_keys(foreign, tensors)  # which says it where they are of another architecture
+            model_keys(foreign, tensors)  # raises if they are of another architecture
             return fit_weights(foreign, tensors, model, vocab_size)[0]
         except UserError as error:
             raise UserError(f'train.init_from = "{self.name}": {error}') from None
 
     def _weights(self) -> ForeignWeights:
-        """The weights by whatever names they have."""
+        """The weights, by the names that the source gives them."""
         if self.run is None:
             return self._foreign()
         import torch

@@ -1,7 +1,7 @@
-"""Everything that a resumed run needs to go on as if it had never stopped.
+"""Everything that a resumed run needs to continue as if it had never stopped.
 
-On a CPU it goes on bit for bit. On a GPU it goes on with the same data, state and schedule, and its losses differ by
-the noise of the GPU's kernels; with `[train] deterministic = true` they are the same there too.
+On a CPU it continues bit for bit. On a GPU it continues with the same data, state and schedule, and its losses differ
+by the noise of the GPU's kernels; with `[train] deterministic = true` they are equal there too.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def checked_device(device: str | None) -> str | None:
     try:
         msgspec.convert({"device": device or "auto"}, Hardware)
     except msgspec.ValidationError:
-        raise UserError(f"--device {device}: wants auto, cpu, mps, cuda or cuda:N") from None
+        raise UserError(f"--device {device}: must be auto, cpu, mps, cuda or cuda:N") from None
     return device
 
 

@@ -35,14 +35,14 @@ def compare(
     from slm_tui.compare import compare, csv_rows
 
     if json and as_csv:
-        raise UserError("--json and --csv: wants one of them")
+        raise UserError("--json and --csv: give only one of them")
     workspace = workspace_of(context)
     runs = [run_with_steps(workspace, name) for name in references or ()]
     if reference:
         _compare_with_reference(workspace, runs, json, as_csv)
         return
     if not runs:
-        raise UserError("Missing argument RUN: wants a run or several, or --reference")
+        raise UserError("Missing argument RUN: give one run or more, or --reference")
     comparison = compare(runs)
     if json:
         print_json(comparison)

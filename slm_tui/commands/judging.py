@@ -80,8 +80,8 @@ def read_prompts(path: Path) -> list[str]:
         try:
             found.append(msgspec.json.decode(line, type=_Line).prompt if path.suffix == ".jsonl" else line.decode())
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            wants = 'an object with a text "prompt"' if path.suffix == ".jsonl" else "UTF-8 text"
-            raise UserError(f"{path}: line {number}: wants {wants}: {error}") from None
+            requirement = 'an object with a text "prompt"' if path.suffix == ".jsonl" else "UTF-8 text"
+            raise UserError(f"{path}: line {number}: must be {requirement}: {error}") from None
     if not found:
         raise UserError(f"{path}: has no prompts")
     return found

@@ -77,7 +77,7 @@ def runs(
 def show(context: typer.Context, reference: ExperimentOrRun, overrides: Overrides = None, json: Json = False) -> None:
     """An experiment or a run in full.
 
-    Every key with its value, the model's size, its tokens, the memory it wants, its results.
+    Every key with its value, the model's size, its tokens, the memory it needs, its results.
     """
     from slm_tui.details import experiment_details, print_details, run_details
 

@@ -97,5 +97,5 @@ def _checked_weight(smoothing: float | None) -> float:
     if smoothing is None:
         return Settings().smoothing
     if not 0 <= smoothing < 1:
-        raise UserError(f"--smoothing {smoothing:g}: wants 0 (none) or more, and below 1")
+        raise UserError(f"--smoothing {smoothing:g}: must be 0 (none) or more, and below 1")
     return smoothing

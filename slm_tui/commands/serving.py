@@ -51,7 +51,7 @@ def serve(
     try:
         from slm_tui.web import server
     except ImportError:
-        raise UserError("serve wants textual-serve, which is not installed: pip install 'slm-tui[web]'") from None
+        raise UserError("serve needs textual-serve, which is not installed: pip install 'slm-tui[web]'") from None
     from slm_tui.web.door import Door, is_loopback, public_origin
 
     public = public_origin(public_url) if public_url else None

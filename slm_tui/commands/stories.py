@@ -127,12 +127,12 @@ def _given_prompt(prompt: str) -> str:
         text = sys.stdin.buffer.read().decode().removesuffix("\n") if prompt == "-" else prompt
         text.encode()  # bytes of an argument that were no UTF-8 are lone surrogates now
     except UnicodeError as error:
-        raise UserError(f"--prompt: wants UTF-8 text: {error}") from None
+        raise UserError(f"--prompt: must be UTF-8 text: {error}") from None
     return text
 
 
 def checked(knobs: dict[str, Any]) -> dict[str, Any]:
-    """The flags that were given, each as the schema wants it."""
+    """The flags that were given, each as the schema requires."""
     from engine.contract.generation import Generate
 
     fields = {field.name: field.type for table in (Generate, Sampling) for field in msgspec.structs.fields(table)}
@@ -144,5 +144,7 @@ def checked(knobs: dict[str, Any]) -> dict[str, Any]:
         except msgspec.ValidationError:
             flag = key.replace("_", "-")
             shown = " ".join(map(str, value)) if isinstance(value, list) else value
-            raise UserError(f"--{flag} {shown}: wants {requirement(msgspec.inspect.type_info(fields[key]))}") from None
+            raise UserError(
+                f"--{flag} {shown}: must be {requirement(msgspec.inspect.type_info(fields[key]))}"
+            ) from None
     return given

@@ -275,7 +275,7 @@ class StoriesScreen(OneRun):
 
 def _path_problem(text: str) -> str | None:
     if not text.strip():
-        return "wants a file's path"
+        return "must be a file's path"
     try:
         return f"{text} exists already" if Path(text).expanduser().exists() else None
     except (OSError, RuntimeError) as error:  # a name too long; a home of nobody

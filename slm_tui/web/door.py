@@ -67,7 +67,7 @@ def public_origin(url: str) -> str:
     """
     found = _ORIGIN.fullmatch(url)
     if found is None or (found[3].startswith("[") and not _is_address(found[3])):
-        raise UserError(f"--public-url {url}: wants http:// or https:// and a name, such as https://stories.example")
+        raise UserError(f"--public-url {url}: must be http:// or https:// and a name, such as https://stories.example")
     scheme, host = found[1].lower(), found[2].lower()
     return f"{scheme}://{host.removesuffix(_DEFAULT_PORTS[scheme])}"  # a browser leaves that out, too
 

@@ -91,7 +91,7 @@ class Knobs(VerticalScroll, can_focus=False):
             try:
                 self._value(knob)
             except msgspec.ValidationError:
-                return f"{knob.label}: wants {requirement(msgspec.inspect.type_info(self._types[knob.name]))}"
+                return f"{knob.label}: must be {requirement(msgspec.inspect.type_info(self._types[knob.name]))}"
         return None
 
     def _value(self, knob: Knob) -> Any:

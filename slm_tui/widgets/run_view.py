@@ -160,7 +160,7 @@ class RunView(Vertical, Following):
         if self.state == "diverged":
             return Text("The loss was no longer a number. The best checkpoint is kept; try a lower learning rate.")
         lines = last_lines(feed.run.log)[-4:]
-        text = Text("The engine ended without a word.", style=state_style(self.app, "lost"))
+        text = Text("The engine stopped without an error message.", style=state_style(self.app, "lost"))
         text.append(f" The end of {shown_path(feed.run.log)}:" if lines else f" {shown_path(feed.run.log)} is empty.")
         for line in lines:
             text.append(f"\n{excerpt(line, _LINE_CHARACTERS)}", "dim")

@@ -115,7 +115,7 @@ def test_without_a_terminal_it_says_so(workspace: Workspace) -> None:
     done = subprocess.run(
         [PROGRAM], cwd=workspace.root, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
     )
-    assert done.returncode == 2 and "wants a terminal" in done.stderr and "Traceback" not in done.stderr
+    assert done.returncode == 2 and "needs a terminal" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_the_terminal_is_left_as_it_was(workspace: Workspace, open_dashboard: Callable[[], Terminal]) -> None:

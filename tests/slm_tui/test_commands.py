@@ -77,7 +77,7 @@ def test_list_shows_a_broken_file_with_its_first_problem(program: Program, works
     (workspace.experiments / "bad.toml").write_text("[data]\nsource = 'builtin'\nstoriez = 3\n", encoding="utf-8")
     result = program("list")
     assert result.returncode == 0
-    assert 'experiments/bad.toml:3: data.storiez is no key of [data]; did you mean "stories"?' not in result.stderr
+    assert 'experiments/bad.toml:3: data.storiez is not a key of [data]; did you mean "stories"?' not in result.stderr
     assert "broken" in result.stdout and "experiments/bad.toml" in result.stdout and "tiny" in result.stdout
 
 
@@ -186,24 +186,26 @@ def test_schema_is_one_json_document(program: Program) -> None:
     ("arguments", "said"),
     [
         (["run", "tinny"], "did you mean tiny?"),
-        (["run", "../tiny"], "is no experiment name"),
+        (["run", "../tiny"], "is not an experiment name"),
         (["run", "tiny", "--set", "train.max_stepz=3"], 'did you mean "max_steps"?'),
-        (["run", "tiny", "--set", "nonsense"], "wants table.key=value"),
-        (["run", "tiny", "--device", "gpu"], "wants auto, cpu, mps, cuda or cuda:N"),
+        (["run", "tiny", "--set", "nonsense"], "must be table.key=value"),
+        (["run", "tiny", "--device", "gpu"], "must be auto, cpu, mps, cuda or cuda:N"),
         (["run", "tiny", "--mirror", "nowhere"], "no such folder"),
-        (["run", "tiny", "--resume"], "tiny has no run yet"),
+        (["run", "tiny", "--resume"], "tiny has no runs yet"),
         (["run", "tiny", "tinny"], "did you mean tiny?"),
         (["run"], "Missing argument"),
         (["rum"], "Did you mean 'run'"),
         (["show", "tinny"], "did you mean tiny?"),
         (["stop", "20260101T000000-abcd"], "no experiment or run"),
-        (["generate", "tiny"], "has no run yet"),
+        (["generate", "tiny"], "has no runs yet"),
+        (["generate", "tiny", "--checkpoint", "bset"], "must be best, last or step-N; did you mean best?"),
+        (["export", "tiny", "--format", "ggfu", "-o", "out"], "csv, tensorboard; did you mean gguf?"),
         (["evaluate", "nothing"], "no experiment or run 'nothing'"),
         (["show", "../x"], "no experiment or run '../x'"),
         (["validate", "nothing"], "no experiment 'nothing'"),
         (["prepare", "tinny"], "did you mean tiny?"),
-        (["new", "../x", "--from", "tiny"], "is no experiment name"),
-        (["--workspace", "nowhere", "list"], "slm-tui init nowhere makes one"),
+        (["new", "../x", "--from", "tiny"], "is not an experiment name"),
+        (["--workspace", "nowhere", "list"], "slm-tui init nowhere creates one"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -222,13 +224,13 @@ def test_sampling_flags_are_checked_against_the_schema(program: Program, new_run
     run = new_run(FINISHED)
     (run.checkpoints / "best").mkdir(parents=True)
     result = program("generate", "tiny", "--top-p", "3")
-    assert result.returncode == 2 and "--top-p 3.0: wants a number, above 0 and at most 1" in result.stderr
+    assert result.returncode == 2 and "--top-p 3.0: must be a number, above 0 and at most 1" in result.stderr
     for flag, bounds in (
         ("--max-new-tokens", "at least 1 and at most 1_000_000"),
         ("--seed", "at least 0 and at most "),
     ):
         result = program("generate", "tiny", flag, str(2**63))
-        assert result.returncode == 2 and f"{flag} {2**63}: wants a whole number, {bounds}" in result.stderr
+        assert result.returncode == 2 and f"{flag} {2**63}: must be a whole number, {bounds}" in result.stderr
 
 
 def test_a_finished_run_cannot_be_resumed(program: Program, new_run: Callable[..., Run]) -> None:

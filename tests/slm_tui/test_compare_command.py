@@ -75,7 +75,7 @@ def test_a_name_is_its_newest_run_and_one_run_is_enough(program: Program, worksp
     [
         (["tinny"], "did you mean tiny?"),
         (["tiny", "20200101T000000-abcd"], "run '20200101T000000-abcd'"),
-        (["tiny", "--json", "--csv"], "--json and --csv: wants one of them"),
+        (["tiny", "--json", "--csv"], "--json and --csv: give only one of them"),
         ([], "Missing argument"),
     ],
 )

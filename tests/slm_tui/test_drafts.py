@@ -114,7 +114,7 @@ def test_a_link_stays_a_link_and_the_mode_stays(file: Path, tmp_path: Path) -> N
 
 def test_what_is_no_text_is_not_opened(file: Path) -> None:
     file.write_bytes(b"a = '\xff'\n")
-    with pytest.raises(UserError, match=r"tiny\.toml: cannot be read: .*UTF-8"):
+    with pytest.raises(UserError, match=r"tiny\.toml: is not UTF-8 text"):
         Draft.open(file)
     file.unlink()
     with pytest.raises(UserError, match=r"tiny\.toml: does not exist"):
@@ -143,7 +143,7 @@ def test_every_problem_is_found_with_its_line(tiny: str) -> None:
 def test_a_problem_without_a_line_is_one_all_the_same() -> None:
     findings = assess("", "tiny").findings
     assert findings[0].line is None
-    assert Finding(None, "train is missing: wants a table") in findings
+    assert Finding(None, "train is missing; it must be a table") in findings
 
 
 def test_what_a_training_starts_from_is_looked_for_in_the_workspace(
@@ -158,9 +158,9 @@ def test_what_a_training_starts_from_is_looked_for_in_the_workspace(
 
     assert problems("tiny") == problems(run.id) == []
     (said,) = problems("tinny")
-    assert said.startswith('train.init_from = "tinny": is no file') and "did you mean tiny?" in said
+    assert said.startswith('train.init_from = "tinny": is not a file') and "did you mean tiny?" in said
     (said,) = problems("x" * 300)  # which no file can be called
-    assert "is no file" in said
+    assert "is not a file" in said
 
 
 def test_a_text_without_problems_is_told_in_figures(tiny: str) -> None:
@@ -196,7 +196,11 @@ def test_a_new_experiment_is_a_copy(workspace: Workspace, file: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "source", "words"),
-    [("tiny", "tiny", "exists already"), ("../x", "tiny", "no experiment name"), ("new", "tinny", "did you mean tiny")],
+    [
+        ("tiny", "tiny", "exists already"),
+        ("../x", "tiny", "not an experiment name"),
+        ("new", "tinny", "did you mean tiny"),
+    ],
 )
 def test_a_new_experiment_needs_a_free_name_and_a_source(
     workspace: Workspace, name: str, source: str, words: str

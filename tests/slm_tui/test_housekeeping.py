@@ -152,7 +152,7 @@ def test_an_experiment_without_runs_is_renamed_and_makes_no_folders(workspace: W
         ("tiny", "other", "experiments/other.toml exists already"),
         ("tiny", "tiny", "experiments/tiny.toml exists already"),
         ("tiny", "earlier", "runs/earlier holds the runs of an earlier experiment: choose another name"),
-        ("tiny", "../x", "is no experiment name"),
+        ("tiny", "../x", "is not an experiment name"),
         ("tinny", "x", "did you mean tiny?"),
     ],
 )

@@ -26,24 +26,24 @@ def test_a_plan_holds_the_overrides_and_makes_nothing(workspace: Workspace) -> N
 
 
 def test_a_wrong_override_is_told_as_such(workspace: Workspace) -> None:
-    with pytest.raises(UserError, match=r'^--set: train.max_stepz is no key .* did you mean "max_steps"\?$'):
+    with pytest.raises(UserError, match=r'^--set: train.max_stepz is not a key .* did you mean "max_steps"\?$'):
         launcher.plan(workspace, "tiny", ["train.max_stepz=7"])
 
 
 def test_a_broken_file_is_told_with_its_line_also_where_there_are_overrides(workspace: Workspace) -> None:
     (workspace.experiments / "tiny.toml").write_text("[data\n", encoding="utf-8")
-    with pytest.raises(UserError, match=r"^experiments/tiny.toml:1: is not TOML"):
+    with pytest.raises(UserError, match=r"^experiments/tiny.toml:1: is not valid TOML"):
         launcher.plan(workspace, "tiny", ["train.max_steps=7"])
 
 
 def test_weights_that_are_nowhere_start_nothing_and_those_of_another_experiment_wait_for_its_run(
     workspace: Workspace,
 ) -> None:
-    with pytest.raises(UserError, match=r'^--set: train.init_from = "tinny": is no file, .*; did you mean tiny\?$'):
+    with pytest.raises(UserError, match=r'^--set: train.init_from = "tinny": is not a file, .*; did you mean tiny\?$'):
         launcher.plan(workspace, "tiny", ["train.init_from=tinny"])
     planned = launcher.plan(workspace, "tiny", ["train.init_from=tiny"])  # which may be started before this one
     with pytest.raises(
-        UserError, match=r'^train.init_from = "tiny": .*tiny has no run yet; slm-tui run tiny starts one$'
+        UserError, match=r'^train.init_from = "tiny": .*tiny has no runs yet; slm-tui run tiny starts one$'
     ):
         launcher.start(workspace, planned)
     assert not workspace.runs.exists()

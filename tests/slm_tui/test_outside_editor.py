@@ -23,7 +23,7 @@ async def test_without_a_terminal_there_is_no_editor_of_ones_own(file: Path, wor
     async with app.run_test(notifications=True) as pilot:
         edit_externally(app, file, workspace)
         await pilot.pause()
-        assert any("wants a terminal of its own" in told.message for told in app._notifications)
+        assert any("needs a terminal" in told.message for told in app._notifications)
 
 
 OUTSIDE = """

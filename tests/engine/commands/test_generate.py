@@ -268,7 +268,7 @@ def test_int8_writes_stories_too_and_is_for_the_cpu(trained: Run) -> None:
         loaded = process.reply()
         assert isinstance(loaded, Loaded) and loaded.device == "cpu"
         assert process.story(Generate("Once", Sampling(max_new_tokens=12), seed=5))
-    assert "int8 is for the CPU" in failed(trained, "--device", "cuda", "--quantize", "int8").message
+    assert "int8 runs on the CPU only" in failed(trained, "--device", "cuda", "--quantize", "int8").message
 
 
 def failed(run: Run, *arguments: str) -> Error:
@@ -343,7 +343,10 @@ def test_a_device_without_memory_leaves_the_story_to_the_cpu(
     server.handle(job)
     replies = [decode_reply.decode(line) for line in capfdbinary.readouterr().out.splitlines()]
     (loaded,) = (reply for reply in replies if isinstance(reply, Loaded))
-    assert loaded.device == "cpu" and loaded.note == "meta has too little free memory for this model, so the CPU writes"
+    assert (
+        loaded.device == "cpu"
+        and loaded.note == "meta has too little free memory for this model, so it runs on the CPU"
+    )
     assert story_of(replies) == expected
     assert isinstance(replies[-1], Done)
 

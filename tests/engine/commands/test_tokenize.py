@@ -71,5 +71,5 @@ def test_our_own_normal_form_is_a_change_too(tmp_path: Path) -> None:
 
 
 def test_an_empty_text_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="--text: is empty; wants some words"):
+    with pytest.raises(UserError, match="--text is empty; give it some words"):
         cut(tmp_path, "byte_level", " ")

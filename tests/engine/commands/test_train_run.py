@@ -14,6 +14,7 @@ import pytest
 import tiny_tokenizers
 import torch
 from support import engine, events_of, start_engine, start_fresh_engine, taken_device, wait_for
+from trainings import train_here
 
 from engine.commands import evaluate, generate, train_run
 from engine.commands.evaluate import evaluate_run
@@ -139,16 +140,15 @@ def test_a_run_is_evaluated_on_its_prepared_data_when_their_source_is_gone(new_r
 
 
 def resumed_on_other_texts(new_run: NewRun, tmp_path: Path, tokenizer: str) -> tuple[Run, int]:
-    """A run of three steps whose corpus is another one, and whose data are gone, when it goes on; the exit code."""
+    """A run that stopped after three steps and goes on with other texts, its data being gone; the exit code."""
     corpus = tmp_path / "stories.txt"
     corpus.write_text("<|endoftext|>".join(f"Once there were {n} hens." for n in range(400)))
-    run = new_run("data.source=files", "data.files=['stories.txt']", "train.max_steps=3", "train.warmup_steps=0")
+    run = new_run("data.source=files", "data.files=['stories.txt']", "train.max_steps=6", "train.warmup_steps=0")
     overridden = apply_overrides(run.experiment_file.read_text(), [f"tokenizer={tokenizer}"])
     run.experiment_file.write_text(overridden)
-    assert engine(run) == 0, run.log.read_text()
+    assert train_here(run, stop_requested=lambda: run.status().step >= 3) == "stopped"
     shutil.rmtree(tmp_path / "data")
     corpus.write_text("<|endoftext|>".join(f"Zwölf Boxkämpfer jagen {n} Eulen quer." for n in range(400)))
-    run.experiment_file.write_text(run.experiment_file.read_text().replace("max_steps = 3", "max_steps = 6"))
     return run, engine(run, "--resume")
 
 
@@ -156,7 +156,7 @@ def test_a_run_does_not_go_on_with_the_tokens_of_another_tokenizer(new_run: NewR
     run, code = resumed_on_other_texts(new_run, tmp_path, '{kind="byte_bpe", vocab_size=270}')
     error = events_of(run)[-1]
     assert code == 1 and isinstance(error, RunEnded) and error.error is not None
-    assert "the tokenizer of its last checkpoint is another one than that of its data" in error.error
+    assert "its last checkpoint was trained with another tokenizer than its data" in error.error
     assert run.status().step == 3
 
 
@@ -165,7 +165,7 @@ def test_a_run_that_goes_on_with_other_texts_says_so(new_run: NewRun, tmp_path: 
     run, code = resumed_on_other_texts(new_run, tmp_path, '{kind="huggingface", name="folder"}')
     assert (code, run.status().step) == (0, 6)
     (warning,) = run.status().warnings
-    assert "which this run used before, is gone, and what its source gives now differs" in warning
+    assert "which this run used before, is gone, and its source has changed since" in warning
 
 
 def test_a_checkpoint_is_not_evaluated_on_the_tokens_of_another_tokenizer(trained: Run) -> None:
@@ -173,7 +173,7 @@ def test_a_checkpoint_is_not_evaluated_on_the_tokens_of_another_tokenizer(traine
     *others, last_but_one, last = [line.split() for line in vocabulary.read_bytes().splitlines()]
     swapped = [*others, [last[0], last_but_one[1]], [last_but_one[0], last[1]]]
     vocabulary.write_bytes(b"\n".join(b" ".join(line) for line in swapped))
-    with pytest.raises(UserError, match="the tokenizer of its best checkpoint is another one"):
+    with pytest.raises(UserError, match="its best checkpoint was trained with another tokenizer"):
         evaluate_run(trained, "best", "cpu", lambda event: None)
     assert evaluate_run(trained, "last", "cpu", lambda event: None).step == 8
 
@@ -212,7 +212,7 @@ def test_a_disk_that_is_full_is_the_last_word_of_the_log(new_run: NewRun) -> Non
     assert start_engine(run, limits={resource.RLIMIT_FSIZE: 20_000}).wait(timeout=120) == 1
     *_, before, last = run.log.read_text().splitlines()
     assert before == f"{run.metrics}: File too large"
-    assert last.startswith("the run's last word, 'failed', could not be written: ")
+    assert last.startswith("cannot record that the run ended (failed): ")
     assert run.state() == "lost"
 
 

@@ -149,10 +149,10 @@ learning_rat = 3e-3
 device = "gpu"
 """
     assert [str(problem) for problem in problems(text)] == [
-        'x.toml:3: data.stories = "many": wants a whole number, at least 1 and at most 1_000_000_000',
-        "x.toml:7: model.n_layer = 0: wants a whole number, at least 1 and at most 1_000",
-        'x.toml:13: train.learning_rat is no key of [train]; did you mean "learning_rate"?',
-        'x.toml:15: hardware.device = "gpu": wants auto, cpu, mps, cuda or cuda:N',
+        'x.toml:3: data.stories = "many": must be a whole number, at least 1 and at most 1_000_000_000',
+        "x.toml:7: model.n_layer = 0: must be a whole number, at least 1 and at most 1_000",
+        'x.toml:13: train.learning_rat is not a key of [train]; did you mean "learning_rate"?',
+        'x.toml:15: hardware.device = "gpu": must be auto, cpu, mps, cuda or cuda:N',
     ]
 
 
@@ -182,7 +182,7 @@ def test_a_missing_key_is_reported_at_its_table(tiny: str) -> None:
     text = tiny.replace("n_embd = 32\n", "")
     (problem,) = problems(text)
     assert problem.key == "model.n_embd"
-    assert problem.message == "is missing: wants a whole number, at least 1 and at most 65_536"
+    assert problem.message == "is missing; it must be a whole number, at least 1 and at most 65_536"
     assert problem.where == f"x.toml:{text.splitlines().index('[model]') + 1}"
 
 
@@ -212,7 +212,7 @@ def test_a_syntax_error_names_its_line(broken: str) -> None:
     (problem,) = problems("# one\n# two\n" + broken)
     line = int(problem.where.removeprefix("x.toml:"))
     assert 3 <= line <= 4
-    assert problem.message.startswith("is not TOML: ")
+    assert problem.message.startswith("is not valid TOML: ")
 
 
 @pytest.mark.parametrize(
@@ -232,27 +232,25 @@ def test_a_key_or_table_that_is_given_twice_is_named(text: str, said: str) -> No
 def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ExperimentError, match=r"none\.toml: does not exist"):
         load_experiment(tmp_path / "none.toml")
-    with pytest.raises(ExperimentError, match=r": is a folder; wants a file$"):
+    with pytest.raises(ExperimentError, match=r": is a folder, not a file$"):
         load_experiment(tmp_path)
     (tmp_path / "latin.toml").write_bytes(b'# one\ndescription = "caf\xe9"')
-    with pytest.raises(
-        ExperimentError, match=r"latin\.toml: cannot be read: it is no UTF-8 text \(byte 0xe9 in line 2\)$"
-    ):
+    with pytest.raises(ExperimentError, match=r"latin\.toml: is not UTF-8 text \(byte 0xe9 in line 2\)$"):
         load_experiment(tmp_path / "latin.toml")
 
 
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        (("model", "n_embd"), 33, "= 33: wants a multiple of n_head = 2"),
-        (("sampling", "temperature"), math.inf, "= inf: wants a number, at least 0 and at most 100"),
-        (("sampling", "repetition_penalty"), math.inf, "= inf: wants a number, at least 1 and at most 100"),
+        (("model", "n_embd"), 33, "= 33: must be a multiple of n_head = 2"),
+        (("sampling", "temperature"), math.inf, "= inf: must be a number, at least 0 and at most 100"),
+        (("sampling", "repetition_penalty"), math.inf, "= inf: must be a number, at least 1 and at most 100"),
         (("train", "min_learning_rate"), 4e-3, "is above learning_rate = 0.003"),
-        (("train", "warmup_steps"), 24, "= 24: wants to be below max_steps = 24"),
+        (("train", "warmup_steps"), 24, "= 24: must be below max_steps = 24"),
         (("data", "source"), "files", "data.files is missing"),
         (("data", "source"), "hub", "data.dataset is missing"),
         (("tokenizer", "kind"), "gpt2", "GPT-2's vocabulary has 50257; leave it out"),
-        (("train", "init_from"), "huggingface:", 'is empty: wants a run, "huggingface:ID" or the path'),
+        (("train", "init_from"), "huggingface:", 'is empty: it must be a run, "huggingface:ID" or the path'),
     ],
 )
 def test_keys_that_contradict_each_other_are_refused(tiny: str, path: Any, value: Any, message: str) -> None:
@@ -288,7 +286,7 @@ def test_what_init_from_names_is_looked_for_where_a_new_run_is_to_start(tiny: st
         return list(map(str, check_experiment(text, "x.toml", where and where.weights_bring_tokenizer)[1]))
 
     (problem,) = problems("frist", workspace)
-    assert problem.startswith('x.toml:16: train.init_from = "frist": is no file, and as a run: ')
+    assert problem.startswith('x.toml:16: train.init_from = "frist": is not a file, and as a run: ')
     assert problem.endswith("did you mean first?")
     assert problems("first", workspace) == problems("huggingface:owner/name", workspace) == []
     assert problems("frist", None) == [], "a run that goes on needs it no more"
@@ -387,7 +385,7 @@ def test_a_wrong_value_is_that_keys_problem_alone(path: tuple[str, ...], info: t
         found = problems(text)
         assert [problem.key for problem in found] == [".".join(path)], text
         (problem,) = found
-        assert "wants " in problem.message
+        assert "must be " in problem.message
         assert "\n" not in str(problem), "one problem, one line"
         assert problem.where.startswith("x.toml:"), problem
 
@@ -405,8 +403,8 @@ def test_the_largest_numbers_are_still_numbers(tiny: str) -> None:
 
 def test_bounds_are_shown_in_full(tiny: str) -> None:
     (problem,) = problems(tiny.replace("vocab_size = 400", "vocab_size = 5_000_000_000"))
-    assert problem.message == "= 5000000000: wants a whole number, at least 257 and at most 1_000_000"
+    assert problem.message == "= 5000000000: must be a whole number, at least 257 and at most 1_000_000"
     (problem,) = problems(changed(tiny, ("data", "document_separator"), ""))
-    assert problem.message == '= "": wants a text, not empty'
+    assert problem.message == '= "": must be a non-empty string'
     (problem,) = problems(changed(tiny, ("sampling", "prompts"), []))
-    assert problem.message == "= []: wants a list, each entry a text, at least one"
+    assert problem.message == "= []: must be a non-empty list, each entry a string"

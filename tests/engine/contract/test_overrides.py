@@ -75,7 +75,7 @@ def test_inline_and_scattered_tables_are_set_in_place() -> None:
 
 @pytest.mark.parametrize("override", ["", "train.max_steps", "=5", "train.=5", ".max_steps=5", "train..a=5", " = 5"])
 def test_another_form_is_refused_with_an_example(override: str) -> None:
-    with pytest.raises(UserError, match=r"--set .*: wants table\.key=value, such as train\.max_steps=200"):
+    with pytest.raises(UserError, match=r"--set .*: must be table\.key=value, such as train\.max_steps=200"):
         apply_overrides(TEXT, [override])
 
 

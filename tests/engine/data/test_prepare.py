@@ -380,6 +380,7 @@ def test_a_full_disk_is_a_user_error_and_leaves_nothing(workspace: Workspace) ->
     assert [name for name in listing.split() if not name.endswith(".lock")] == []
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_corpus(workspace: Workspace) -> None:
     peaks = []
     words = "Once there was a small cat who saw a big red ball in the park and was very happy. " * 60

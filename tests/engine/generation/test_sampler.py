@@ -165,7 +165,7 @@ def test_the_last_seed_is_followed_by_the_first(arabic: Tokenizer) -> None:
 def test_an_answer_that_is_no_number_is_told_in_words(arabic: Tokenizer, damage: float) -> None:
     logits = some_logits(2, arabic.vocab_size)
     logits[1, 9] = damage
-    with pytest.raises(UserError, match="the model's answer is not a number"):
+    with pytest.raises(UserError, match="the model's output is not a number"):
         sampler(arabic, Sampling(), 2).draw(logits)
 
 

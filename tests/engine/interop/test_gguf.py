@@ -108,6 +108,6 @@ def test_a_tokenizer_that_llama_cpps_gpt2_has_not_is_refused(make_run: Callable[
     words.pre_tokenizer = pre_tokenizers.Whitespace()
     words.add_special_tokens(["</s>"])
     run = make_run(tokenizer=HuggingFaceTokenizer(words.to_str(), "</s>"))
-    with pytest.raises(UserError, match="no byte-level BPE"):
+    with pytest.raises(UserError, match="not a byte-level BPE"):
         export(run, "best", "gguf", tmp_path / "model.gguf")
     assert [path.name for path in tmp_path.iterdir() if "gguf" in path.name] == []

@@ -66,7 +66,7 @@ def test_an_exported_checkpoint_computes_the_same_in_nanogpt(
 
 def test_a_tokenizer_that_nanogpt_does_not_know_is_told_of(make_run: Callable[..., Run], tmp_path: Path) -> None:
     (note,) = export(make_run(), "best", "nanogpt", tmp_path / "ckpt.pt").notes
-    assert "sample.py takes every vocabulary for GPT-2's" in note and "--tokenizer" in note
+    assert "sample.py assumes GPT-2's vocabulary" in note and "--tokenizer" in note
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def test_what_stands_there_is_never_touched(
         if what == "folder":
             (place / "mine").write_text("mine")
     before = sorted(path.name for path in tmp_path.rglob("*") if "runs" not in path.parts)
-    with pytest.raises(UserError, match="exists already, and an export overwrites nothing"):
+    with pytest.raises(UserError, match="already exists, and an export overwrites nothing"):
         export(make_run(), "best", format, place)
     assert sorted(path.name for path in tmp_path.rglob("*") if "runs" not in path.parts) == before
     assert place.is_symlink() or not place.is_file() or place.read_text() == "mine"
@@ -71,7 +71,7 @@ with {new}(Path(sys.argv[1])) as place:
 
 
 def test_what_came_to_stand_there_meanwhile_stays(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="exists already"), new_file(tmp_path / "out") as place:
+    with pytest.raises(UserError, match="already exists"), new_file(tmp_path / "out") as place:
         place.write_text("ours")
         (tmp_path / "out").write_text("theirs")
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["out"]

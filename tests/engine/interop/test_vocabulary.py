@@ -38,5 +38,5 @@ def test_a_token_that_comes_of_no_merge_is_refused() -> None:
 
 
 def test_another_rule_for_words_is_refused() -> None:
-    with pytest.raises(UserError, match="a rule that is not GPT-2's"):
+    with pytest.raises(UserError, match="a rule other than GPT-2's"):
         tokenizer_json(with_ranks(b"ab", pattern=r"\w+|\W+"))

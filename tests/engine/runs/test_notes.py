@@ -76,8 +76,8 @@ def test_notes_may_be_taken_back(run: Run) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"tags = [", r"notes\.toml:1: is not TOML: "),
-        (b"tags = 3", r"notes\.toml: expected `array`, got `int` - at `\$\.tags`; wants tags = "),
+        (b"tags = [", r"notes\.toml:1: is not valid TOML: "),
+        (b"tags = 3", r"notes\.toml: expected `array`, got `int` - at `\$\.tags`; it needs tags = "),
         (b"notes = ['a']", r"notes\.toml: expected `str`"),
         (b"\xff\xfe", r"notes\.toml cannot be read: it is not UTF-8 text"),
     ],
@@ -99,13 +99,13 @@ def test_a_folder_in_the_files_place_is_told(run: Run) -> None:
 
 def test_notes_of_a_deleted_run_are_refused_in_words(run: Run) -> None:
     run.path.rmdir()
-    with pytest.raises(UserError, match=f"{run} is not there any more"):
+    with pytest.raises(UserError, match=f"{run} no longer exists"):
         write_notes(run, RunNotes(("a",)))
     assert not run.path.exists()
 
 
 def test_text_that_is_none_is_refused(run: Run) -> None:
-    with pytest.raises(UserError, match="characters that are no text"):
+    with pytest.raises(UserError, match="characters that are not valid Unicode"):
         write_notes(run, RunNotes((), "half a pair \ud800"))
     assert list(run.path.iterdir()) == []
 

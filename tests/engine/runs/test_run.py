@@ -175,7 +175,7 @@ def test_two_who_look_at_a_dead_run_do_not_take_each_other_for_its_engine(run: R
 
 def test_only_one_engine_holds_a_run(run: Run) -> None:
     with engine(run) as process:
-        with pytest.raises(UserError, match=rf"{run} is running already; slm-tui stop {run.id} ends it"):
+        with pytest.raises(UserError, match=rf"{run} is already running; slm-tui stop {run.id} stops it"):
             run.hold_lock()
         process.kill()
         process.wait()
@@ -193,7 +193,7 @@ def test_on_a_filesystem_without_locks_no_engine_starts_and_none_is_alive(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr("fcntl.flock", no_flock)  # no such filesystem can be counted on where tests run
-    with pytest.raises(UserError, match=r"on a filesystem without locks \(flock\).*; wants the workspace on another"):
+    with pytest.raises(UserError, match=r"on a filesystem without locks \(flock\).*; move the workspace to another"):
         run.hold_lock()
     (run.path / "engine.lock").touch()
     assert not run.is_alive()

@@ -60,7 +60,7 @@ def test_runs_made_in_the_same_second_are_in_the_order_of_their_ids(workspace: W
 def test_a_name_cannot_leave_the_workspace(workspace: Workspace, name: str) -> None:
     before = set(workspace.root.parent.rglob("*"))
     for use in (valid_name, workspace.experiment_file, workspace.new_run):
-        with pytest.raises(UserError, match="is no experiment name: wants letters, digits"):
+        with pytest.raises(UserError, match="is not an experiment name: use at most 64 letters, digits"):
             use(name)
     assert set(workspace.root.parent.rglob("*")) == before
     with pytest.raises(UserError):
@@ -82,7 +82,7 @@ def test_a_workspace_is_the_folder_given_or_the_variables_or_the_current_one(
     monkeypatch.setenv("SLM_TUI_WORKSPACE", str(tmp_path / "variable"))
     assert Workspace.at().root == tmp_path / "variable"
     assert Workspace.at(Path("../given")).root == tmp_path / "given"
-    with pytest.raises(UserError, match=r"no such folder; slm-tui init .*none makes one"):
+    with pytest.raises(UserError, match=r"no such folder; slm-tui init .*none creates one"):
         Workspace.at(tmp_path / "none")
 
 
@@ -127,7 +127,7 @@ def test_a_run_is_found_by_every_form_of_reference(workspace: Workspace, referen
 
 
 def test_a_reference_that_fits_several_runs_is_refused_with_their_names(workspace: Workspace) -> None:
-    with pytest.raises(UserError, match="fits 2 runs") as caught:
+    with pytest.raises(UserError, match="matches 2 runs") as caught:
         workspace.find_run("20261121")
     assert f"quickstart/{SECOND}" in str(caught.value)
     assert f"other/{OTHER}" in str(caught.value)
@@ -137,7 +137,7 @@ def test_a_reference_that_fits_several_runs_is_refused_with_their_names(workspac
 def test_of_many_fitting_runs_five_are_named_and_the_rest_is_hinted_at(workspace: Workspace) -> None:
     for number in range(6):
         (workspace.runs / "other" / f"20250101T00000{number}-cccc").mkdir()
-    with pytest.raises(UserError, match=r"fits 6 runs, (other/[\dT]+-cccc, ){5}…: give more of the id"):
+    with pytest.raises(UserError, match=r"matches 6 runs: (other/[\dT]+-cccc, ){5}…; give more of the id"):
         workspace.find_run("2025")
 
 
@@ -151,7 +151,7 @@ def test_a_workspace_without_anything_says_how_to_begin(tmp_path: Path) -> None:
     [
         ("quickstrat", "; did you mean quickstart?"),
         ("20261121T013355-7f3b", f"; did you mean {SECOND}?"),
-        ("untried", "untried has no run yet; slm-tui run untried starts one"),
+        ("untried", "untried has no runs yet; slm-tui run untried starts one"),
         ("untired", "; did you mean untried?"),
         ("quick", "; did you mean quickstart?"),
         ("zzzzzzzz", "no experiment or run 'zzzzzzzz' in "),
@@ -189,10 +189,10 @@ def test_weights_are_found_as_a_file_a_folder_a_run_or_on_the_hub(workspace: Wor
     ("init_from", "message"),
     [
         ("quickstrat", "as a run: no experiment or run 'quickstrat' in .*; did you mean quickstart"),
-        ("weighs.pt", "is no file, .*; did you mean weights.pt"),
+        ("weighs.pt", "is not a file, .*; did you mean weights.pt"),
         ("owner/name", 'a model on the hub is "huggingface:owner/name"'),
-        ("huggingface:../name", "wants OWNER/NAME of a model on the hub"),
-        ("~nobody-of-this-name/weights.pt", "is no file"),
+        ("huggingface:../name", "must be huggingface:OWNER/NAME"),
+        ("~nobody-of-this-name/weights.pt", "is not a file"),
     ],
 )
 def test_weights_that_are_nowhere_name_the_nearest(workspace: Workspace, init_from: str, message: str) -> None:
@@ -202,7 +202,7 @@ def test_weights_that_are_nowhere_name_the_nearest(workspace: Workspace, init_fr
 
 
 def test_weights_of_an_experiment_that_has_not_run_are_not_there_yet(workspace: Workspace) -> None:
-    with pytest.raises(NotYet, match=r"untried has no run yet; slm-tui run untried starts one"):
+    with pytest.raises(NotYet, match=r"untried has no runs yet; slm-tui run untried starts one"):
         workspace.find_weights("untried")
     for run in workspace.list_runs("other"):
         os.utime(run.path, (0, 0))
@@ -215,5 +215,5 @@ def test_weights_of_an_experiment_that_has_not_run_are_not_there_yet(workspace: 
 
 @pytest.mark.parametrize("prefix", ["", "huggingface:"])
 def test_a_name_that_no_file_can_have_is_a_name_of_nothing(tmp_path: Path, prefix: str) -> None:
-    with pytest.raises(UserError, match=r"is no file|wants OWNER/NAME"):
+    with pytest.raises(UserError, match=r"is not a file|must be huggingface:OWNER/NAME"):
         Workspace(tmp_path).find_weights(f"{prefix}{'no ' * 100}")

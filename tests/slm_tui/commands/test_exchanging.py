@@ -103,7 +103,7 @@ def test_an_export_overwrites_nothing(
     out = program("export", "tiny", "--format", format, "-o", "mine")
     assert (out.returncode, out.stdout) == (2, "")
     assert out.stderr == (
-        "slm-tui: mine: this folder exists already, and an export overwrites nothing; name another one\n"
+        "slm-tui: mine: this folder already exists, and an export overwrites nothing; choose another path\n"
     )
     assert list((workspace.root / "mine").iterdir()) == []
 

@@ -91,11 +91,14 @@ def test_a_file_is_not_replaced_unless_asked(program: Program, workspace: Worksp
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["plot", "tiny", "-o", "loss.jpg"], "--output loss.jpg: ends in .jpg; wants .png or .svg or .pdf"),
-        (["report", "tiny", "-o", "report.pdf"], "--output report.pdf: ends in .pdf; wants .html or .htm"),
+        (["plot", "tiny", "-o", "loss.jpg"], "--output loss.jpg: ends in .jpg; must end in .png or .svg or .pdf"),
+        (["report", "tiny", "-o", "report.pdf"], "--output report.pdf: ends in .pdf; must end in .html or .htm"),
         (["plot", "tiny", "-o", "loss.png", "--metric", "los"], "did you mean loss?"),
-        (["plot", "tiny", "-o", "loss.png", "--smoothing", "1"], "--smoothing 1: wants 0 (none) or more, and below 1"),
-        (["report", "tiny", "-o", "r.html", "--smoothing", "nan"], "--smoothing nan: wants 0"),
+        (
+            ["plot", "tiny", "-o", "loss.png", "--smoothing", "1"],
+            "--smoothing 1: must be 0 (none) or more, and below 1",
+        ),
+        (["report", "tiny", "-o", "r.html", "--smoothing", "nan"], "--smoothing nan: must be 0"),
         (["report", "tinny", "-o", "new/report.html"], "did you mean tiny?"),
         (["report", "tiny"], "Missing option '--output'"),
         (["plot", "-o", "loss.png"], "Missing argument"),
@@ -119,7 +122,7 @@ def test_without_matplotlib_plot_says_how_to_get_it_and_report_does_without(
     python_path = os.pathsep.join([str(tmp_path / "absent"), os.environ.get("PYTHONPATH", "")])
     result = program("plot", "tiny", "-o", "loss.png", PYTHONPATH=python_path)
     assert result.returncode == 2
-    assert "plot wants matplotlib, which is not installed: pip install 'slm-tui[plot]'" in result.stderr
+    assert "plot needs matplotlib, which is not installed: pip install 'slm-tui[plot]'" in result.stderr
     assert not (workspace.root / "loss.png").exists()
     assert program("report", "tiny", "-o", "report.html", PYTHONPATH=python_path).returncode == 0
 

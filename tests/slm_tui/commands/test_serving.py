@@ -71,5 +71,5 @@ def test_the_missing_extra_is_named(program: Program, tmp_path: Path) -> None:
     (tmp_path / "without").mkdir()
     (tmp_path / "without" / "textual_serve.py").write_text("raise ImportError('not here')")
     result = program("serve", PYTHONPATH=str(tmp_path / "without"))
-    wanted = "slm-tui: serve wants textual-serve, which is not installed: pip install 'slm-tui[web]'\n"
+    wanted = "slm-tui: serve needs textual-serve, which is not installed: pip install 'slm-tui[web]'\n"
     assert (result.returncode, result.stderr) == (2, wanted)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from support import engine
@@ -72,13 +74,15 @@ def test_a_story_that_breaks_off_ends_its_line(program: Program, new_run: NewRun
     weights.write_bytes(content[:data] + b"\xff" * (len(content) - data))  # nothing but NaN
     result = program("generate", "tiny", "--prompt", "Once upon")
     assert (result.returncode, result.stdout) == (2, "Once upon\n")
-    assert "the model's answer is not a number" in result.stderr
+    assert "the model's output is not a number" in result.stderr
 
 
 @pytest.fixture
-def trained(new_run: NewRun) -> Run:
-    run = new_run()
-    assert engine(run) == 0, run.log.read_text()
+def trained(trained: Path, workspace: Workspace) -> Run:
+    """The run that all tests here share, a copy of the test's own."""
+    (shared,) = Workspace(trained).list_runs("tiny")
+    run = Run(workspace.runs / shared.name / shared.id)
+    shutil.copytree(shared.path, run.path)
     return run
 
 
@@ -174,8 +178,8 @@ def test_a_file_of_stories_stays_until_there_is_one_to_take_its_place(
     [
         ("missing.txt", None, "missing.txt: no such file or directory"),
         ("empty.txt", b"\n\n", "empty.txt: has no prompts"),
-        ("latin.txt", b"Once\n\xff\n", "latin.txt: line 2: wants UTF-8 text"),
-        ("list.jsonl", b'{"prompt": "a"}\n[1]\n', 'list.jsonl: line 2: wants an object with a text "prompt"'),
+        ("latin.txt", b"Once\n\xff\n", "latin.txt: line 2: must be UTF-8 text"),
+        ("list.jsonl", b'{"prompt": "a"}\n[1]\n', 'list.jsonl: line 2: must be an object with a text "prompt"'),
     ],
 )
 def test_a_file_of_prompts_that_is_none_is_told_with_its_line(
@@ -194,9 +198,9 @@ def test_a_file_of_prompts_that_is_none_is_told_with_its_line(
     [
         (
             ["generate", "tiny", "--num-samples", "65"],
-            "--num-samples 65: wants a whole number, at least 1 and at most 64",
+            "--num-samples 65: must be a whole number, at least 1 and at most 64",
         ),
-        (["generate", "tiny", "--stop", ""], "--stop : wants a list, each entry a text, not empty"),
+        (["generate", "tiny", "--stop", ""], "--stop : must be a list, each entry a non-empty string"),
         (["evaluate", "tiny", "--seed", "3"], "--seed: is for the stories of --prompts, which is not given"),
     ],
 )

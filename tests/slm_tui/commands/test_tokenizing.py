@@ -65,7 +65,7 @@ def test_a_trained_tokenizer_is_the_one_that_preparing_uses(program: Program, wo
 def test_mistakes_are_told_without_a_traceback(program: Program, workspace: Workspace) -> None:
     for arguments, wanted in (
         (["tinny"], "did you mean tiny?"),
-        (["tiny", "--text", " "], "--text: is empty; wants some words"),
+        (["tiny", "--text", " "], "--text is empty; give it some words"),
         (["tiny", "--text", "a", "--set", 'tokenizer={kind="huggingface", name="no/such/one"}'], "no such folder in"),
     ):
         result = program("tokenizer", *arguments)

@@ -79,7 +79,7 @@ async def test_a_problem_is_listed_while_one_types_and_enter_jumps_to_its_line(
         editor = app_of(pilot).editor
         await pilot.press("ctrl+end", *"top_k = -3")
         line = editor.area.document.line_count
-        problem = "sampling.top_k = -3: wants a whole number"
+        problem = "sampling.top_k = -3: must be a whole number"
         await until(pilot, lambda: problem in " ".join(shown(pilot, "#problems").split()))
         await until(pilot, lambda: f"{line}! top_k" in shown(pilot, "TomlArea"))
         await pilot.press("ctrl+home", "f6")
@@ -94,7 +94,7 @@ async def test_a_start_that_there_is_not_is_listed_and_keeps_it_from_running(fil
     file.write_text(text, encoding="utf-8")
     async with editing(file, workspace) as pilot:
         assert findings(pilot) == 1
-        await until(pilot, lambda: 'train.init_from = "tinny": is no file' in shown(pilot, "#problems"))
+        await until(pilot, lambda: 'train.init_from = "tinny": is not a file' in shown(pilot, "#problems"))
         await pilot.press("ctrl+end", "enter", "ctrl+r")
         await until(pilot, lambda: bool(app_of(pilot).told or app_of(pilot).outcome))
         assert "saved with 1 problem; it cannot run until it is mended" in app_of(pilot).told

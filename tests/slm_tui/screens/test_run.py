@@ -254,7 +254,7 @@ async def test_the_experiment_is_edited_and_the_way_back_leads_to_the_run(
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen))
         await pilot.press("E")
-        await until(pilot, lambda: "an editor of your own wants a terminal" in told(pilot))
+        await until(pilot, lambda: "an external editor needs a terminal" in told(pilot))
         assert screen(pilot).run == run
 
 
@@ -416,7 +416,7 @@ async def test_an_engine_that_died_before_its_first_event_shows_the_end_of_its_l
     run.log.write_text("\n".join(["before"] * 20 + ["ImportError: no module named [/bold] torch"]), encoding="utf-8")
     os.utime(run.path, (1_000.0, 1_000.0))  # long enough ago to have said something
     async with shown(workspace, run) as pilot:
-        await sees(pilot, "lost", "ended without a word", "train.log", "no module named [/bold] torch")
+        await sees(pilot, "lost", "stopped without an error message", "train.log", "no module named [/bold] torch")
 
 
 async def test_a_failed_run_shows_its_error(workspace: Workspace, new_run: Callable[..., Run]) -> None:
@@ -459,7 +459,7 @@ async def test_an_experiment_file_that_cannot_be_read_is_told(
     run.experiment_file.write_text("[model\n", encoding="utf-8")
     async with dashboard(workspace, (120, 40)) as pilot:
         pilot.app.call_later(pilot.app.push_screen, RunScreen(run))
-        await sees(pilot, "is not TOML")
+        await sees(pilot, "is not valid TOML")
         await look_at_every_tab(pilot)
 
 
@@ -505,7 +505,7 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize("size", [(80, 24), (160, 48)], ids=["narrow", "wide"])
+@pytest.mark.parametrize("size", [pytest.param((160, 48), marks=pytest.mark.slow), (80, 24)], ids=["wide", "narrow"])
 async def test_odd_events_do_no_harm_as_they_come_or_at_once(
     workspace: Workspace, new_run: Callable[..., Run], size: tuple[int, int]
 ) -> None:

@@ -109,7 +109,7 @@ def test_nothing_else_is_there(path: str) -> None:
     ],
 )
 def test_a_public_address_is_a_whole_site(url: str) -> None:
-    with pytest.raises(UserError, match="wants http:// or https://"):
+    with pytest.raises(UserError, match="must be http:// or https://"):
         public_origin(url)
 
 

@@ -186,7 +186,7 @@ def _check_files(folder: Path, shown: str) -> None:
     try:
         kind = json.loads((folder / "config.json").read_bytes()).get("model_type")
     except FileNotFoundError:
-        raise UserError(f"{shown}: {folder} is not a model: config.json is missing") from None
+        raise UserError(f"{shown}: {folder} has no config.json, so it is not a model") from None
     except (OSError, ValueError, AttributeError) as error:
         raise UserError(f"{shown}: {folder / 'config.json'} is damaged: {error}") from None
     if kind != "marian":

@@ -221,7 +221,7 @@ def test_what_is_not_there_is_said_with_what_there_is(hub: WarmDatasets, tmp_pat
     no_split, no_column, no_text, no_config, misspelt, gated = answers
     assert no_text == 'dataset owner/name: column "id" (data.text_column) is not text'
     assert "no such split, only train, validation" in no_split
-    assert 'no column "Text" (data.text_column); there are' in no_column and 'did you mean "text"?' in no_column
+    assert 'no column "Text" (data.text_column), only' in no_column and 'did you mean "text"?' in no_column
     assert "other" in no_config
     assert "the hub has no such dataset, or it is private" in misspelt
     assert "is gated; request access at https://huggingface.co/datasets/owner/gated, then run hf auth login" in gated

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -82,8 +84,9 @@ class CheckpointWriter:
             shared = self._newest if self._newest and self._newest.step == info.step else None
             if shared:
                 shared.users += 1
-        copy = shared or _Weights(info.step, self._copies.take(weights))
-        save = _Save(info, copy, self._copies.take(trainer), _end_of_copies(weights))
+        with _one_thread():
+            copy = shared or _Weights(info.step, self._copies.take(weights))
+            save = _Save(info, copy, self._copies.take(trainer), _end_of_copies(weights))
         with self._changed:
             self._newest = copy
             self._waiting[kind] = save
@@ -184,6 +187,17 @@ class _Copies:
         elif isinstance(content, (list, tuple)):
             for value in content:
                 self.give_back(value)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Memory is the limit of a copy. Threads wait for each other after each of hundreds: on busy cores for seconds."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _memory_for(tensor: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from engine.contract.events import (
     AnyEvent,
+    Checked,
     Checkpoint,
     Eval,
     Evaluated,
@@ -16,6 +17,7 @@ from engine.contract.events import (
     Imported,
     Prepare,
     Prepared,
+    Proven,
     Queued,
     Resumed,
     RunEnded,
@@ -47,6 +49,8 @@ ONE_OF_EACH: list[Event] = [
     Exported("tiny/1", "gguf", "model.gguf", "best", 24, 400, None, ["mind this"]),
     Imported("/runs/tiny/1", "tiny.toml", True, 24, 400, 300, {"n_head": 2, "bias": True}, []),
     RunEnded("finished"),
+    Checked("fp32", "fails", "loss 6.1 to 6.0 in 60 steps", "try another driver", 2.5),
+    Proven("cuda:0", "a GPU", 1),
 ]
 
 

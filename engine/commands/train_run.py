@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+import time
 import traceback
 from types import FrameType
 
@@ -57,7 +58,7 @@ def train_run(run: Run, *, resume: bool) -> int:
     """
     experiment = run.experiment()
     with run.hold_lock():
-        emit = EventWriter(run.metrics)
+        emit = EventWriter(run.metrics, time.monotonic)
         ended = _work(run, experiment, emit, resume=resume)
         try:
             emit(ended)

@@ -19,7 +19,17 @@ from trainings import train_here
 from engine.commands import evaluate, generate, train_run
 from engine.commands.evaluate import evaluate_run
 from engine.contract.errors import UserError
-from engine.contract.events import Event, Prepare, Prepared, Queued, RunEnded, RunStarted, Step, Warning
+from engine.contract.events import (
+    Event,
+    Prepare,
+    Prepared,
+    Queued,
+    RunEnded,
+    RunStarted,
+    Step,
+    Warning,
+    seconds_between,
+)
 from engine.contract.experiment import Hardware
 from engine.contract.overrides import apply_overrides
 from engine.runs.devices import DeviceName
@@ -50,6 +60,8 @@ def test_a_run_says_first_that_it_started_and_last_how_it_ended(new_run: NewRun)
     first, *_, last = events_of(run)
     assert isinstance(first, RunStarted) and first.pid == process.pid
     assert isinstance(last, RunEnded) and last.reason == "finished"
+    assert all(event.clock is not None for event in events_of(run))
+    assert seconds_between(first, last) == last.clock - first.clock > 0
 
 
 def test_a_stop_while_preparing_ends_at_once_and_leaves_no_half_data(new_run: NewRun, tmp_path: Path) -> None:

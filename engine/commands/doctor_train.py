@@ -42,6 +42,7 @@ from engine.runs.workspace import Workspace
 from engine.training.loop import train
 
 TOLERANCE = 0.05  # of the loss: a precision, or compilation, may differ from plain fp32 by so much
+LAST = 20  # steps whose mean loss is compared across precisions; fp16 may skip as many to find its scale
 CPU_TOLERANCE = 0.01  # and fp32 on a GPU from fp32 on the CPU, TF32 included
 PATIENCE = 90.0  # seconds for what an engine process should have done in ten
 
@@ -61,7 +62,7 @@ block_size = 64
 max_steps = 60
 batch_size = 8
 learning_rate = 2e-3
-warmup_steps = 5
+schedule = "constant"
 eval_interval = 20
 eval_batches = 4
 checkpoint_interval = 20
@@ -188,7 +189,7 @@ def check_fp32(bench: Bench) -> str:
     """The loss falls, on a GPU as it does on the CPU."""
     bench.plain = _losses(_trained(bench, bench.device))
     said = f"loss {bench.plain[0]:.2f} to {bench.plain[-1]:.2f} in {len(bench.plain)} steps"
-    if not bench.plain[-1] < 0.8 * bench.plain[0]:
+    if not bench.plain[-1] < 0.9 * bench.plain[0]:
         raise Fails(said, "the device computes something else: try another driver or torch")
     if bench.device.type == "cpu":
         return said
@@ -199,13 +200,18 @@ def check_fp32(bench: Bench) -> str:
 
 
 def check_precision(precision: str, bench: Bench) -> str:
-    """Training in it is nearly that in fp32, and is not that in fp32."""
-    losses = _losses(_trained(bench, bench.device, f"train.precision={precision}"))
-    difference = _difference(losses, bench.plain)
-    said = f"losses {difference:.3%} from fp32's (at most {TOLERANCE:.0%})"
+    """Training in it is nearly that in fp32, and is not that in fp32; later by the steps that fp16 skips at first."""
+    events = _trained(bench, bench.device, f"train.precision={precision}")
+    losses = _losses(events)
+    skipped = sum(isinstance(event, Step) and event.grad_norm is None for event in events)
+    end, expected = losses[-LAST:], bench.plain[-LAST - skipped : len(bench.plain) - skipped]
+    difference = _difference([statistics.fmean(end)], [statistics.fmean(expected)])
+    said = f"loss {difference:.3%} from fp32's (at most {TOLERANCE:.0%}), {skipped} steps skipped"
+    if skipped > LAST:
+        raise Fails(said, f'train.precision = "fp32" holds; leave {precision} alone on this device')
     if not difference <= TOLERANCE:
         raise Fails(said, f'train.precision = "fp32" holds; leave {precision} alone on this device')
-    if difference == 0:
+    if losses == bench.plain:
         raise Fails("losses are those of fp32, bit by bit", f"{precision} is not in use: torch lacks it here")
     return said
 

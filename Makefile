@@ -1,12 +1,13 @@
 # make quickstart   a venv, an install, a model trained on built-in stories, and a story that it wrote
-# make test         every test          make check   ruff, mypy, import boundaries
+# make test         the tests           make check   ruff, mypy, import boundaries
+# make soak         the tests that take long: large matrices of cases, a compiled training
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: quickstart quickstart_arabic test check format screenshots clean
+.PHONY: quickstart quickstart_arabic test soak check format screenshots clean
 
 quickstart quickstart_arabic: $(VENV)/installed
 	$(BIN)/slm-tui run $@
@@ -14,6 +15,9 @@ quickstart quickstart_arabic: $(VENV)/installed
 
 test: $(VENV)/installed-for-tests
 	$(BIN)/python -m pytest
+
+soak: $(VENV)/installed-for-tests
+	$(BIN)/python -m pytest -m slow
 
 check: $(VENV)/installed-for-tests
 	$(BIN)/ruff check .

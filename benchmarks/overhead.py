@@ -3,7 +3,7 @@
     python benchmarks/overhead.py [EXPERIMENT.toml] [--steps 12]
 
 Runs the real training loop on random tokens at the experiment's size (arastories_baseline unless told otherwise),
-with a clock around the model's loss, the backward pass, clipping and the optimizers' step. The first two steps,
+with a clock around the model's loss, the backward pass, clipping and the optimizer's step. The first two steps,
 evaluations and saves are left out.
 """
 
@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import torch
 
 from engine.contract.events import Event, Step
 from engine.contract.experiment import Experiment
@@ -30,9 +31,9 @@ from engine.data.tokenizers.byte_pair import train_byte_bpe
 from engine.device.choice import prepare_device, synchronize
 from engine.device.memory import keep_large_buffers
 from engine.model.gpt import GPT
-from engine.optim.optimizer import Optimizers
+from engine.optim.optimizer import MuonAdamW
 from engine.runs.workspace import Workspace
-from engine.training.loop import train
+from engine.training import loop
 
 DEFAULT = Path(__file__).parent.parent / "experiments" / "arastories_baseline.toml"
 TOKENS = 500_000
@@ -47,9 +48,8 @@ def main() -> None:
     keep_large_buffers()
     device = prepare_device(experiment.hardware)
     spent = Clock(lambda: synchronize(device))
-    spent.around(GPT, "loss")
-    for method in ("backward", "clip", "step"):
-        spent.around(Optimizers, method)
+    for owner, name in ((GPT, "loss"), (torch.Tensor, "backward"), (loop, "clip_gradients"), (MuonAdamW, "step")):
+        spent.around(owner, name)
     ends: list[tuple[float, float]] = []  # of each step: the time, and the time spent in compute until then
 
     def emit(event: Event) -> None:
@@ -59,7 +59,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = Workspace(Path(folder)).new_run("overhead")
         data = random_data(Path(folder), vocab_size(experiment.tokenizer))
-        train(run, experiment, data, device, emit, lambda: len(ends) >= arguments.steps, resume=False)
+        loop.train(run, experiment, data, device, emit, lambda: len(ends) >= arguments.steps, resume=False)
     shares = [
         1 - (compute_end - compute_start) / (end - start)
         for (start, compute_start), (end, compute_end) in itertools.pairwise(ends[2:])
@@ -76,12 +76,12 @@ class Clock:
         self.seconds = 0.0
         self._wait = wait
 
-    def around(self, owner: type, name: str) -> None:
+    def around(self, owner: Any, name: str) -> None:
         inner = getattr(owner, name)
 
-        def timed(*arguments: Any) -> Any:
+        def timed(*arguments: Any, **named: Any) -> Any:
             start = time.perf_counter()
-            result = inner(*arguments)
+            result = inner(*arguments, **named)
             self._wait()
             self.seconds += time.perf_counter() - start
             return result
@@ -98,13 +98,13 @@ def shortened(experiment: Experiment, steps: int) -> Experiment:
     return msgspec.structs.replace(experiment, train=config)
 
 
-def random_data(folder: Path, vocabulary: int) -> PreparedData:
+def random_data(folder: Path, vocabulary: int, tokens: int = TOKENS) -> PreparedData:
     """Random tokens of that vocabulary, under a small real tokenizer (which only a sample would use)."""
     dtype = "uint16" if vocabulary <= 2**16 else "uint32"
     for name in ("train.bin", "val.bin"):
-        np.random.default_rng(0).integers(vocabulary, size=TOKENS).astype(dtype).tofile(folder / name)
+        np.random.default_rng(0).integers(vocabulary, size=tokens).astype(dtype).tofile(folder / name)
     train_byte_bpe(["once upon a time"], 300, 2).save(folder / "tokenizer")
-    split = SplitManifest(stories=1, tokens=TOKENS, bytes=TOKENS)
+    split = SplitManifest(stories=1, tokens=tokens, bytes=tokens)
     return PreparedData(folder, Manifest({}, vocabulary, dtype, split, split, [], ""))
 
 

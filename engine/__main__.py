@@ -7,10 +7,10 @@
     python -m engine generate RUN_DIRECTORY [--checkpoint NAME] [--device DEVICE] [--quantize int8]
     python -m engine export RUN_DIRECTORY --format FORMAT --output PATH [--checkpoint NAME]
     python -m engine import FILE --experiment NAME [--workspace DIR] [--set TABLE.KEY=VALUE] [--tokenizer FOLDER]
-    python -m engine doctor
+    python -m engine doctor [--train [--device DEVICE]]
 
-`prepare`, `tokenize`, `evaluate`, `export` and `import` print events, `generate` replies, `doctor` one JSON document.
-A user's mistake is explained on stderr, with exit code 2.
+`prepare`, `tokenize`, `evaluate`, `export`, `import` and `doctor --train` print events, `generate` replies, `doctor`
+one JSON document. A user's mistake is explained on stderr, with exit code 2.
 """
 
 from __future__ import annotations
@@ -99,6 +99,10 @@ def import_(arguments: argparse.Namespace) -> int:
 
 
 def doctor(arguments: argparse.Namespace) -> int:
+    if arguments.train:
+        from engine.commands.doctor_train import prove
+
+        return prove(arguments.device, print_event)
     from engine.commands.doctor import describe
 
     print(json.dumps(describe()))
@@ -161,7 +165,9 @@ def _parser() -> argparse.ArgumentParser:
     importing.add_argument("--workspace", type=Path, help="the folder with experiments/ (default: the current one)")
     importing.add_argument("--set", action="append", default=[], metavar="TABLE.KEY=VALUE", help=_SET)
     importing.add_argument("--tokenizer", type=Path, help="a folder with a tokenizer")
-    add("doctor", doctor, "describe torch and this machine, as JSON")
+    examining = add("doctor", doctor, "describe torch and this machine, as JSON")
+    examining.add_argument("--train", action="store_true", help="prove that this machine trains correctly")
+    examining.add_argument("--device", default="auto", help="auto, cpu, mps, cuda or cuda:N (default: auto)")
     return parser
 
 

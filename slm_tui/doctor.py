@@ -8,15 +8,16 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
+from engine.contract.events import Checked, Proven
 from engine.runs.workspace import MIRROR_VARIABLE, Workspace
-from slm_tui.engine_calls import EngineFailed, engine_doctor
+from slm_tui.engine_calls import EngineFailed, engine_doctor, engine_proof
 from slm_tui.formats import home_path, shown_path, size
 from slm_tui.settings import load_settings, settings_file
 from slm_tui.shipped import shipped_experiments
@@ -26,6 +27,7 @@ from slm_tui.text_direction import lay_out
 Verdict = Literal["ok", "note", "bad"]
 _SAMPLE = "قالت سَلْمى (Salma): «عندي 3 قصصٍ» لنا"  # joined letters, marks, Latin, a digit, brackets
 _LOW_DISK = 2e9  # bytes; a small model's checkpoints and data fit
+_PROOF_MARKS = {"holds": ("ok", "green"), "absent": ("--", "dim"), "fails": ("bad", "red")}
 _MARKS: dict[Verdict, tuple[str, str]] = {"ok": ("ok", "green"), "note": ("note", "yellow"), "bad": ("bad", "red")}
 
 
@@ -62,6 +64,41 @@ def examine(workspace: Workspace, mirror: Path | None) -> Report:
     return Report(checks, engine)
 
 
+def prove(device: str, show: Callable[[Checked], None]) -> tuple[list[Checked], Proven]:
+    """Have the engine train on `device` as a proof: its checks, each passed to `show` as it ends, and the outcome.
+
+    Raises:
+        UserError: there is no such device.
+        EngineFailed: it ended in the middle.
+    """
+    rows: list[Checked] = []
+
+    def keep(row: Checked) -> None:
+        rows.append(row)
+        show(row)
+
+    return rows, engine_proof(device, keep)
+
+
+def proof_rows(rows: Sequence[Checked]) -> list[dict[str, Any]]:
+    """The checks for `--json`."""
+    return [{name: getattr(row, name) for name in ("name", "outcome", "measured", "advice", "seconds")} for row in rows]
+
+
+def print_proof(row: Checked) -> None:
+    """A line, and advice under it where the check fails."""
+    from rich.text import Text
+
+    from slm_tui.commands.common import console
+
+    out = console()
+    word, style = _PROOF_MARKS[row.outcome]
+    took = f"{row.seconds:5.1f} s  "
+    out.print(Text.assemble((f"{word:<5}", style), (f"{row.name:<11}", "dim"), took, row.measured), soft_wrap=True)
+    if row.advice:
+        out.print(Text.assemble(" " * 25, row.advice), soft_wrap=True)
+
+
 def _program() -> Check:
     return Check("slm-tui", "ok", f"{importlib.metadata.version('slm-tui')} in {Path(__file__).parent}")
 
@@ -80,6 +117,9 @@ def _torch(engine: dict[str, Any]) -> Iterator[Check]:
         yield Check("cuda", "note", f"torch is built for CUDA {engine['cuda']}, but finds no GPU", advice)
     else:
         yield Check("cuda", "ok", "none: this torch is built without it")
+    if engine["problem"]:
+        yield Check("device", "bad", engine["problem"])
+        return
     yield Check("device", "ok", f"{engine['device']} in {engine['precision']}, where an experiment says auto")
 
 

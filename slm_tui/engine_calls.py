@@ -58,6 +58,30 @@ def engine_doctor() -> bytes:
         return b"".join(_stdout(process))
 
 
+def engine_proof(device: str, show: Callable[[events.Checked], None]) -> events.Proven:
+    """Run `python -m engine doctor --train`, passing each check to `show` as it ends.
+
+    Raises:
+        UserError: there is no such device.
+        EngineFailed: it ended in the middle.
+    """
+    proven = None
+    try:
+        with _engine(["doctor", "--train", "--device", device]) as process:
+            for line in _stdout(process):
+                event = events.decode(line)
+                if isinstance(event, events.Checked):
+                    show(event)
+                elif isinstance(event, events.Proven):
+                    proven = event
+    except EngineFailed:  # its exit status is 1 where a check fails
+        if proven is None:
+            raise
+    if proven is None:
+        raise EngineFailed("python -m engine doctor --train ended without an answer")
+    return proven
+
+
 def stories(
     run: Run,
     checkpoint: CheckpointName,

@@ -14,7 +14,7 @@ from typing import IO, cast
 import msgspec
 
 from engine.contract.checkpoints import CheckpointName
-from engine.contract.generation import AnyReply, AnyRequest, decode_reply, encode
+from engine.contract.generation import AnyReply, AnyRequest, Error, decode_reply, encode
 from engine.runs.run import Run
 from slm_tui.launcher import ENGINE, engine_environment
 
@@ -71,16 +71,19 @@ class Generator:
             threading.Thread(target=target, args=(process, its), name="generator", daemon=True).start()
 
     def _listen(self, process: subprocess.Popen[bytes], said: IO[bytes]) -> None:
+        problem = ""  # of no request: the checkpoint could not be loaded, which ends the process
         with said, cast(IO[bytes], process.stdout) as replies:
             for line in replies:
                 if process is self._process:
                     with suppress(msgspec.DecodeError, UnicodeDecodeError):  # a line that some library has printed
-                        self._hear(decode_reply.decode(line))
+                        reply = decode_reply.decode(line)
+                        problem = reply.message if isinstance(reply, Error) and reply.id is None else ""
+                        self._hear(reply)
             status = process.wait()
             said.seek(0)
             words = "\n".join(said.read().decode(errors="replace").strip().splitlines()[-_LAST_WORDS:])
         if process is self._process:
-            self._hear(Gone(words or f"it was ended from outside (exit status {status})"))
+            self._hear(Gone(words or problem or f"it was ended from outside (exit status {status})"))
 
     def close(self) -> None:
         """End the process, in the middle of a story too; nothing more is heard of it."""

@@ -51,6 +51,17 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what wants an NVIDIA GPU where there is none."""
+    for_gpus = [item for item in items if item.get_closest_marker("cuda")]
+    if for_gpus:
+        import torch
+
+        if not torch.cuda.is_available():
+            for item in for_gpus:
+                item.add_marker(pytest.mark.skip(reason="torch finds no CUDA device here"))
+
+
 def pytest_collection_finish() -> None:
     """Looking through all that is imported, again and again, took a sixth of the dashboard's tests' time."""
     gc.freeze()

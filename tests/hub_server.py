@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,10 +17,20 @@ import pytest
 COMMIT = "0123456789" * 4
 
 
+class _Server(ThreadingHTTPServer):
+    def server_bind(self) -> None:
+        if self.server_address[1]:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        super().server_bind()
+
+
 @contextmanager
-def hub_server(files: Mapping[str, bytes], broken: str = "") -> Iterator[ThreadingHTTPServer]:
-    """Serve `files` until the end of the block; the connection breaks in the middle of the file `broken`."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _hub_of(files, broken))
+def hub_server(files: Mapping[str, bytes], broken: str = "", port: int = 0) -> Iterator[ThreadingHTTPServer]:
+    """Serve `files` until the end of the block; the connection breaks in the middle of the file `broken`.
+
+    `port` may be one that is kept (`warm_datasets`); 0 is any.
+    """
+    server = _Server(("127.0.0.1", port), _hub_of(files, broken))
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:

@@ -18,11 +18,16 @@ from engine.runs.run import Run
 STAND_IN = Path(__file__).with_name("slm_tui") / "stand_in.py"
 
 
-def start_engine(run: Run, *arguments: str, limits: Mapping[int, int] | None = None) -> WarmEngine:
-    """A real engine process that trains `run`, its output in train.log; `limits` are WarmEngine's."""
+def start_engine(
+    run: Run,
+    *arguments: str,
+    limits: Mapping[int, int] | None = None,
+    signalled_at: tuple[int, int] | None = None,
+) -> WarmEngine:
+    """A real engine process that trains `run`, its output in train.log; the rest is WarmEngine's."""
     with open(run.log, "ab") as log, open(os.devnull, "rb") as nothing:
         command = ("train", str(run.path), *arguments)
-        return WarmEngine(*command, stdin=nothing, stdout=log, stderr=log, limits=limits)
+        return WarmEngine(*command, stdin=nothing, stdout=log, stderr=log, limits=limits, signalled_at=signalled_at)
 
 
 def start_fresh_engine(run: Run, *arguments: str) -> subprocess.Popen[bytes]:

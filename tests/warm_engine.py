@@ -9,12 +9,14 @@ streams, signals and exit code. What imports do, or how the interpreter starts a
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
 import os
 import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from multiprocessing.connection import Connection
 from typing import IO
@@ -32,7 +34,8 @@ class WarmEngine:
     """`python -m engine ARGUMENTS`, with what the tests use of `subprocess.Popen`.
 
     Streams are files, or None for pipes. `limits` are in bytes: RLIMIT_AS counts from what the process has to begin
-    with, any other is the limit itself.
+    with, any other is the limit itself. `signalled_at` is a step and a signal, which the process gets as soon as it
+    has written that step's event.
     """
 
     def __init__(
@@ -42,6 +45,8 @@ class WarmEngine:
         stdout: IO[bytes] | None = None,
         stderr: IO[bytes] | None = None,
         limits: Mapping[int, int] | None = None,
+        signalled_at: tuple[int, int] | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         with ExitStack() as theirs:
 
@@ -54,9 +59,10 @@ class WarmEngine:
 
             (source, self.stdin), (out, self.stdout) = stream(stdin, 1), stream(stdout, 0)
             errors, self.stderr = stream(stderr, 0)
-            work = (arguments, dict(os.environ), (source, out, errors), dict(limits or {}))
+            work = (arguments, dict(env or os.environ), (source, out, errors), dict(limits or {}), signalled_at)
             self._process = _context.Process(target=_work, args=work, daemon=True)
             self._process.start()
+            self._ending = threading.Lock()  # two threads that read the exit code at once would halve it
 
     @property
     def pid(self) -> int:
@@ -64,14 +70,16 @@ class WarmEngine:
         return self._process.pid
 
     def poll(self) -> int | None:
-        return self._process.exitcode
+        with self._ending:
+            return self._process.exitcode
 
     def wait(self, timeout: float | None = None) -> int:
-        self._process.join(timeout)
-        if self._process.exitcode is None:
+        multiprocessing.connection.wait([self._process.sentinel], timeout)
+        status = self.poll()
+        if status is None:
             assert timeout is not None
             raise subprocess.TimeoutExpired("engine", timeout)
-        return self._process.exitcode
+        return status
 
     def send_signal(self, number: int) -> None:
         if self.poll() is None:
@@ -90,6 +98,23 @@ class WarmEngine:
                 stream.close()
 
 
+def popen(
+    command: Sequence[str],
+    *,
+    stdin: int,
+    stdout: int,
+    stderr: IO[bytes],
+    env: Mapping[str, str],
+    start_new_session: bool,
+) -> WarmEngine:
+    """What the dashboard calls as `subprocess.Popen`, where it starts an engine with pipes.
+
+    It stays in the session of the tests: no terminal's Ctrl-C is part of them.
+    """
+    assert tuple(command[:3]) == (sys.executable, "-m", "engine") and stdin == stdout == subprocess.PIPE
+    return WarmEngine(*command[3:], stderr=stderr, env=env)
+
+
 def answer(*arguments: str, limits: Mapping[int, int] | None = None) -> subprocess.CompletedProcess[str]:
     """What a `WarmEngine` with an empty stdin says, on stderr 64 kB at most, and its exit code."""
     with open(os.devnull, "rb") as nothing, closing(WarmEngine(*arguments, stdin=nothing, limits=limits)) as process:
@@ -99,7 +124,11 @@ def answer(*arguments: str, limits: Mapping[int, int] | None = None) -> subproce
 
 
 def _work(
-    arguments: tuple[str, ...], environment: dict[str, str], streams: tuple[Connection, ...], limits: dict[int, int]
+    arguments: tuple[str, ...],
+    environment: dict[str, str],
+    streams: tuple[Connection, ...],
+    limits: dict[int, int],
+    signalled_at: tuple[int, int] | None,
 ) -> None:
     """The engine's process."""
     os.environ.clear()
@@ -111,10 +140,26 @@ def _work(
     for kind, limit in limits.items():
         begun_with = _address_space() if kind == resource.RLIMIT_AS else 0
         resource.setrlimit(kind, (begun_with + limit,) * 2)
+    if signalled_at is not None:
+        _signal_at(*signalled_at)
     from engine import __main__ as program
 
     sys.argv = [str(program.__file__), *arguments]
     sys.exit(program.main())
+
+
+def _signal_at(step: int, number: int) -> None:
+    """Have this process signalled as soon as it has written the event of `step`."""
+    from engine.contract.events import Event, EventWriter, Step
+
+    write = EventWriter.__call__
+
+    def write_and_signal(self: EventWriter, event: Event) -> None:
+        write(self, event)
+        if isinstance(event, Step) and event.step == step:
+            os.kill(os.getpid(), number)
+
+    EventWriter.__call__ = write_and_signal  # type: ignore[method-assign]
 
 
 def _address_space() -> int:

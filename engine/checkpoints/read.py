@@ -5,23 +5,22 @@ Nothing here can execute code: weights are safetensors, and the trainer's state 
 
 from __future__ import annotations
 
-import pickle
 import time
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from engine.checkpoints.write import CheckpointInfo
+from engine.checkpoints.write import FORMAT, CheckpointInfo
 from engine.contract.checkpoints import CheckpointName, other_checkpoints
 from engine.contract.errors import UserError
 from engine.data.tokenizers.load import load_tokenizer
 from engine.data.tokenizers.tokenizer import Tokenizer
 from engine.device.memory import is_out_of_memory
-from engine.model.gpt import GPT
+from engine.model.gpt import GPT, without_weights
 from engine.runs.run import Run
 
 
@@ -39,18 +38,32 @@ class DamagedCheckpoint(UserError):
         super().__init__(self.damage + other_checkpoints(others))
 
 
+class _Version(msgspec.Struct):
+    """The one field that every version's `config.json` has."""
+
+    format: int = FORMAT
+
+
 def read_info(run: Run, kind: CheckpointName) -> CheckpointInfo:
     """What the checkpoint is.
 
     Raises:
         NoCheckpoint: there is none.
         DamagedCheckpoint: its config.json cannot be read.
+        UserError: a newer version wrote it.
     """
     directory = run.checkpoints / kind
     if not directory.is_dir():
         raise NoCheckpoint(f"{run} has no {kind} checkpoint yet{other_checkpoints(run.checkpoint_names())}")
     try:
-        return msgspec.json.decode((directory / "config.json").read_bytes(), type=CheckpointInfo)
+        config = (directory / "config.json").read_bytes()
+        version = msgspec.json.decode(config, type=_Version).format
+        if version > FORMAT:
+            raise UserError(
+                f"{directory / 'config.json'}: format = {version}: a newer slm-tui wrote this checkpoint; "
+                f"this one reads format {FORMAT} and older"
+            )
+        return msgspec.json.decode(config, type=CheckpointInfo)
     except (OSError, ValueError) as error:  # msgspec's, and bytes that are not UTF-8
         raise DamagedCheckpoint(run, kind, "config.json", error) from None
 
@@ -62,8 +75,7 @@ def load_model(run: Run, kind: CheckpointName, device: torch.device) -> tuple[GP
         UserError: there is no such checkpoint, it is damaged, or its weights do not fit its configuration.
     """
     info = read_info(run, kind)
-    with torch.device("meta"):
-        model = GPT(info.model, info.vocab_size)
+    model = without_weights(info.model, info.vocab_size)
     path = run.checkpoints / kind / "model.safetensors"
     try:
         weights = load_file(path, device=str(device))
@@ -144,9 +156,14 @@ def trainer_state(run: Run) -> dict[str, Any]:
     """
     path = run.checkpoints / "last" / "trainer.pt"
     try:
-        return cast(dict[str, Any], torch.load(path, map_location="cpu", weights_only=True))
-    except (OSError, RuntimeError, ValueError, LookupError, TypeError, EOFError, pickle.UnpicklingError) as error:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # pickled bytes that are damaged raise whatever the place of the damage makes them
+        if is_out_of_memory(error):
+            raise
         raise DamagedCheckpoint(run, "last", path.name, error) from error
+    if not isinstance(state, dict):
+        raise DamagedCheckpoint(run, "last", path.name, TypeError(f"a {type(state).__name__}, not a dictionary"))
+    return state
 
 
 def last_line(error: Exception) -> str:

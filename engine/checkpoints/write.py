@@ -5,6 +5,7 @@ checkpoints/KIND/model.safetensors  config.json  tokenizer/        last/ also tr
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from engine.contract.experiment import Model
 from engine.contract.files import replaced_directory
 from engine.runs.run import Run
 
+FORMAT = 1  # of a checkpoint's files; readers refuse a higher one
+
 
 class CheckpointInfo(msgspec.Struct):
     """`config.json`: what the weights are, and where training stood."""
@@ -30,7 +33,7 @@ class CheckpointInfo(msgspec.Struct):
     step: int
     tokens: int
     val_loss: float | None  # of the latest evaluation
-    format: int = 1
+    format: int = FORMAT
 
 
 def save_checkpoint(
@@ -43,16 +46,17 @@ def save_checkpoint(
 ) -> Path:
     """Replace the run's checkpoint `kind`, and return its directory. The one before stays until this one is whole.
 
-    `tokenizer` is a folder, which is copied; `trainer` is what a resume needs besides.
+    `tokenizer` is a folder, whose files are linked or copied; `trainer` is what a resume needs besides.
 
     Raises:
         UserError: it could not be written, because the disk is full for instance.
     """
     directory = run.checkpoints / kind
     try:
+        run.checkpoints.mkdir(exist_ok=True)  # not the run's own directory, if somebody deleted that
         with replaced_directory(directory) as new:
             write_model(new, weights, info)
-            shutil.copytree(tokenizer, new / "tokenizer")
+            shutil.copytree(tokenizer, new / "tokenizer", copy_function=_link_or_copy)
             if trainer is not None:
                 save_pickled(trainer, new / "trainer.pt")
     except OSError as error:
@@ -92,3 +96,14 @@ def save_pickled(content: object, path: Path) -> None:
         torch.save(content, path)
     except RuntimeError as error:
         raise OSError(f"torch could not write all of {path.name}; is the disk full?") from error
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    """Give `source` a second name, which lasts when the first is deleted or replaced.
+
+    Who edits a prepared tokenizer in place would edit the checkpoint's too. Nothing here does: files are replaced.
+    """
+    try:
+        os.link(os.path.realpath(source), target)
+    except OSError:  # another filesystem, one without links, or a file that is not ours to link
+        shutil.copy2(source, target)

@@ -1,4 +1,4 @@
 """What `python -m engine VERB` does: one verb a file.
 
-train_run prepare tokenize evaluate generate export_ import_ doctor
+train_run prepare tokenize evaluate generate export_ import_ doctor doctor_train
 """

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import math
 
+import msgspec
+
 from engine.checkpoints.read import check_tokenizer, load_model
 from engine.commands.prepare import data_of
 from engine.contract.checkpoints import CheckpointName
 from engine.contract.errors import UserError
 from engine.contract.events import Emit, Evaluated
 from engine.data.batches import TokenFile, whole_split
-from engine.device.choice import choose_device
+from engine.device.choice import prepare_device
 from engine.device.precision import choose_precision
 from engine.runs.run import Run
 from engine.training.evaluate import bits_per_byte, counted, mean_loss
@@ -27,7 +29,7 @@ def evaluate_run(run: Run, kind: CheckpointName, device_name: str, emit: Emit) -
             not finite.
     """
     experiment = run.experiment()
-    device = choose_device(device_name)
+    device = prepare_device(msgspec.structs.replace(experiment.hardware, device=device_name))
     model, info = load_model(run, kind, device)
     data = data_of(run, experiment, emit)
     check_tokenizer(run, kind, data.tokenizer(), data.directory)

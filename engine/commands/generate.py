@@ -43,7 +43,7 @@ from engine.contract.generation import (
     encode,
 )
 from engine.data.tokenizers.tokenizer import Tokenizer
-from engine.device.choice import choose_device
+from engine.device.choice import prepare_device
 from engine.device.cores import FreeCores
 from engine.device.memory import is_out_of_memory, release_memory
 from engine.generation.decoder import column_major, window_start
@@ -60,7 +60,7 @@ def serve(run: Run, kind: CheckpointName, device_name: str, quantized: Quantize 
     """Load the checkpoint and answer requests until stdin ends; the exit code."""
     try:
         try:
-            server = Server(run, kind, _device(device_name, quantized), quantized)
+            server = Server(run, kind, _device(run, device_name, quantized), quantized)
             server.load(kind)
         except Exception as error:  # noqa: BLE001  the client waits for `loaded` or `error`
             reply(Error(_explained(error)))
@@ -312,12 +312,12 @@ class _Telling:
             return None
 
 
-def _device(name: str, quantized: Quantize | None) -> torch.device:
-    if quantized is None:
-        return choose_device(name)
-    if name not in ("auto", "cpu"):
-        raise UserError(f"--quantize {quantized} --device {name}: int8 runs on the CPU only; remove one of the two")
-    return torch.device("cpu")
+def _device(run: Run, name: str, quantized: Quantize | None) -> torch.device:
+    if quantized is not None:
+        if name not in ("auto", "cpu"):
+            raise UserError(f"--quantize {quantized} --device {name}: int8 runs on the CPU only; remove one of the two")
+        name = "cpu"
+    return prepare_device(msgspec.structs.replace(run.experiment().hardware, device=name))
 
 
 def _when(run: Run, kind: CheckpointName) -> str:

@@ -86,7 +86,7 @@ def _first_stories(
         return list(itertools.islice(source.stories(), STORIES))
     stories = list(itertools.islice(source.stories(), TRANSLATED_STORIES))
     translation.work(stories, len(stories), "translate", emit)
-    return list(translation.translated(stories))
+    return [story for story in translation.translated(stories) if story and not story.isspace()]
 
 
 def _named(table: TokenizerTable) -> str:

@@ -15,14 +15,13 @@ from types import FrameType
 from engine.contract.errors import UserError
 from engine.contract.events import Emit, Event, EventWriter, RunEnded, RunStarted, Warning
 from engine.contract.experiment import Experiment, Hardware
+from engine.device.memory import is_out_of_memory, keep_large_buffers, memory_warning, reserve_memory
 from engine.runs.device_queue import wait_for_turn
 from engine.runs.devices import find_device
 from engine.runs.info import describe
 from engine.runs.run import Run
 
 EXIT_CODES = {"finished": 0, "early_stopped": 0, "failed": 1, "diverged": 1, "stopped": 130}
-
-_OUT_OF_MEMORY = ("OutOfMemoryError", "MemoryError", "_ArrayMemoryError")  # torch, Python and numpy
 
 
 class Stop:
@@ -75,13 +74,17 @@ def _work(run: Run, experiment: Experiment, emit: Emit, *, resume: bool) -> RunE
         _take_device(run, experiment.hardware, emit)
         # torch: 2 s, so after the locks and their event
         from engine.commands.prepare import data_of, prepared_event
-        from engine.device.choice import prepare_device
-        from engine.device.memory import keep_large_buffers, memory_warning
+        from engine.device.choice import prepare_device, why_no_cuda
         from engine.training.loop import train
         from engine.training.monitor import Monitor
 
         keep_large_buffers()
-        device = prepare_device(experiment.hardware)
+        hardware = experiment.hardware
+        device = prepare_device(hardware, deterministic=experiment.train.deterministic)
+        if device.type == "cpu" and find_device(hardware.device).label.startswith("cuda"):
+            emit(Warning(f"trains on the CPU: {why_no_cuda()}"))
+        if device.type == "cuda" and hardware.memory_fraction is not None:
+            reserve_memory(device, hardware.memory_fraction)
         if warning := memory_warning(experiment, device):
             emit(Warning(warning))
         if run.info() is None:
@@ -126,7 +129,7 @@ def _refused(error: OSError) -> str:
 
 def _explained(error: Exception, run: Run) -> str:
     first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-    if type(error).__name__ in _OUT_OF_MEMORY or "DefaultCPUAllocator" in str(error):
+    if is_out_of_memory(error):
         return (
             f"out of memory: {first_line}\nlower train.batch_size and raise train.grad_accum_steps by the same factor"
         )

@@ -8,6 +8,8 @@ overrides    --set table.key=value, comments kept
 shape        parameters, FLOPs and memory by arithmetic
 events       the events of metrics.jsonl: types, writer, tailing reader
 generation   requests and replies of the generation process
+checkpoints  the names of a run's checkpoints
+export_formats   what an export can write
 files        files and directories are replaced, not rewritten
 errors       a mistake that its user can mend
 """

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -201,6 +202,24 @@ class Imported(Event):
     notes: list[str]  # for the user
 
 
+class Checked(Event):
+    """A check of `python -m engine doctor --train`. One that is absent has nothing to look at on this device."""
+
+    name: str
+    outcome: Literal["holds", "fails", "absent"]
+    measured: str  # in words, with its figures
+    advice: str | None = None  # where it fails
+    seconds: float = 0.0
+
+
+class Proven(Event):
+    """What `python -m engine doctor --train` prints at its end."""
+
+    device: str  # such as cuda:0
+    name: str  # as a person knows it
+    failed: Int64  # checks
+
+
 AnyEvent = (
     Queued
     | RunStarted
@@ -218,6 +237,8 @@ AnyEvent = (
     | Tokenized
     | Exported
     | Imported
+    | Checked
+    | Proven
 )
 Emit = Callable[[Event], None]
 
@@ -242,10 +263,14 @@ def decode(line: bytes) -> AnyEvent | None:
 
 
 class EventWriter:
-    """Appends events, one `write` a line, so that a reader never sees two halves of different events."""
+    """Appends events, one `write` a line, so that a reader never sees two halves of different events.
+
+    Threads may share it: one that fails with half a line is seen by the one that comes next.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._lock = threading.Lock()
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         size = os.fstat(self._fd).st_size
         # an earlier process died in the middle of a line, or a full disk cut one short
@@ -259,16 +284,17 @@ class EventWriter:
         """
         if os.fstat(self._fd).st_nlink == 0:
             raise FileNotFoundError(errno.ENOENT, "the run's directory was deleted", os.fspath(self._path))
-        line = b"\n" * self._torn + encode(event)
-        self._torn = False
-        try:
-            written = os.write(self._fd, line)
-            if written < len(line):
-                os.write(self._fd, line[written:])  # raises what cut the first one short
-        except OSError as error:
-            self._torn = True
-            error.filename = os.fspath(self._path)
-            raise
+        with self._lock:
+            line = b"\n" * self._torn + encode(event)
+            self._torn = False
+            try:
+                written = os.write(self._fd, line)
+                if written < len(line):
+                    os.write(self._fd, line[written:])  # raises what cut the first one short
+            except OSError as error:
+                self._torn = True
+                error.filename = os.fspath(self._path)
+                raise
 
     def close(self) -> None:
         os.close(self._fd)

@@ -1,7 +1,7 @@
 """The experiment schema: what an `experiments/NAME.toml` may say, with its defaults and bounds.
 
 Reading a file, with every problem in it reported at once, is `loading.py`; what follows from a file
-by arithmetic alone (parameters, tokens per step, memory) is `estimates.py`.
+by arithmetic alone (parameters, tokens per step, memory) is `shape.py`.
 
     slm-tui schema        # this module as JSON Schema, for editors
 """
@@ -25,6 +25,8 @@ Threads = Annotated[int, Meta(ge=1, le=1_024)]
 BelowOne = Annotated[float, Meta(ge=0, lt=1)]
 Temperature = Annotated[float, Meta(ge=0, le=100, description="0 is greedy")]
 Penalty = Annotated[float, Meta(ge=1, le=100, description="1 is off")]
+DEVICE_PATTERN = r"^(auto|cpu|mps|cuda(:(0|[1-9][0-9]?))?)$"
+DEVICE_NAMES = "auto, cpu, mps, cuda or cuda:N"
 HUB_PREFIX = "huggingface:"  # of a train.init_from that is a name on the hub
 
 
@@ -164,6 +166,12 @@ class Train(Table, frozen=True):
     ] = 0
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     compile: Annotated[bool | Literal["auto"], Meta(description="torch.compile; auto is on NVIDIA GPUs only")] = "auto"
+    deterministic: Annotated[
+        bool,
+        Meta(
+            description="on a GPU a resumed run repeats what it would have been bit by bit, at some speed; a CPU's does"
+        ),
+    ] = False
     seed: Seed = 1337
     checkpoint_interval: Annotated[Count, Meta(description="steps between saves of checkpoints/last")] = 500
     sample_interval: Annotated[CountOrZero, Meta(description="steps between sample stories; 0 is at the end only")] = 0
@@ -178,9 +186,9 @@ class Hardware(Table, frozen=True):
     device: Annotated[
         str,
         Meta(
-            pattern=r"^(auto|cpu|mps|cuda(:(0|[1-9][0-9]?))?)$",
+            pattern=DEVICE_PATTERN,
             description="auto is cuda, then mps, then cpu",
-            extra={"wanted": "auto, cpu, mps, cuda or cuda:N"},
+            extra={"wanted": DEVICE_NAMES},
         ),
     ] = "auto"
     memory_fraction: Annotated[Share | None, Meta(description="of the GPU's memory, reserved at the start")] = None

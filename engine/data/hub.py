@@ -46,18 +46,17 @@ def _downloaded(name: str, wanted: Sequence[str], mirrored: Path | None, shown: 
     from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
 
     _quieten()
-    looked_in = f", nor is {mirrored} there" if mirrored is not None else ""
+    looked_in = f"; the mirror has no {mirrored}" if mirrored is not None else ""
     how = without_network(f"hf download {name} --local-dir DIR/{name}")
     try:
         return Path(snapshot_download(name, allow_patterns=list(wanted)))
     except GatedRepoError:
         raise UserError(
-            f"{shown}: is gated: its owner lets in only whom they know; ask at https://huggingface.co/{name}, "
-            "then run hf auth login"
+            f"{shown}: is gated; request access at https://huggingface.co/{name}, then run hf auth login"
         ) from None
     except RepositoryNotFoundError:
         raise UserError(
-            f"{shown}: the hub has no such model, or it is private{looked_in}; wants OWNER/NAME, spelt as on the hub"
+            f"{shown}: the hub has no such model, or it is private{looked_in}; check the spelling of OWNER/NAME"
         ) from None
     except LocalEntryNotFoundError:
         where = f"neither in the mirror ({mirrored}) nor" if mirrored is not None else "not"
@@ -121,7 +120,7 @@ def dataset_errors_explained(dataset: str, mirrored: Path | None = None) -> Iter
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
     shown = f'data.dataset = "{dataset}"'
-    looked_in = f", nor is {mirrored} there" if mirrored is not None else ""
+    looked_in = f"; the mirror has no {mirrored}" if mirrored is not None else ""
     how = without_network(f"hf download {dataset} --repo-type dataset --local-dir DIR/{dataset}")
     try:
         yield
@@ -134,10 +133,10 @@ def dataset_errors_explained(dataset: str, mirrored: Path | None = None) -> Iter
         reason = (str(error) or type(error).__name__).splitlines()[0]
         if isinstance(error, GatedRepoError) or "gated" in reason:
             page = f"https://huggingface.co/datasets/{dataset}"
-            raise UserError(f"{shown}: is gated: ask its owner at {page}, then run hf auth login") from None
+            raise UserError(f"{shown}: is gated; request access at {page}, then run hf auth login") from None
         if isinstance(error, (datasets.exceptions.DatasetNotFoundError, RepositoryNotFoundError)):
             raise UserError(
-                f"{shown}: the hub has no such dataset, or it is private{looked_in}; wants OWNER/NAME, spelt as there"
+                f"{shown}: the hub has no such dataset, or it is private{looked_in}; check the spelling of OWNER/NAME"
             ) from None
         told = f"{shown}: {reason}"
         if cause is not error and str(cause):

@@ -21,7 +21,7 @@ from filelock import FileLock
 
 from engine.contract.errors import UserError
 from engine.contract.events import Emit
-from engine.data.progress import Progress
+from engine.data.progress import PhaseProgress
 from engine.data.readers import CHUNK, DataFile
 from engine.runs.workspace import Workspace, below, neighbour
 
@@ -32,8 +32,8 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 def without_network(command: str) -> str:
     """How to use a mirror; `command` fills the folder DIR on another machine."""
     return (
-        f"Without a network: where there is one, run\n  {command}\n"
-        "then copy DIR here and set SLM_DATA_MIRROR=DIR (or --mirror DIR)"
+        f"Without a network: run\n  {command}\n"
+        "on a machine that has one, copy DIR here, and set SLM_DATA_MIRROR=DIR (or --mirror DIR)"
     )
 
 
@@ -63,7 +63,7 @@ def _on_this_machine(entry: str, workspace: Workspace) -> list[DataFile]:
     if path.is_file():
         return [DataFile.of(path, entry)]
     if path.is_dir():
-        raise UserError(f"data.files: {entry} is a folder; wants files, such as {entry.rstrip('/')}/*.csv")
+        raise UserError(f"data.files: {entry} is a folder; name its files, such as {entry.rstrip('/')}/*.csv")
     matches = sorted(glob.glob(str(path), recursive=True))
     files = [Path(match) for match in matches if Path(match).is_file()]
     if not files:
@@ -87,7 +87,7 @@ def _fetched(url: str, workspace: Workspace, mirror: Path | None, how: str, emit
         kept.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(kept.with_name(f".{kept.name}.lock")):
             if not kept.is_file():  # another run may have fetched it while this one waited
-                looked_in = f", nor is {mirror / place} there" if mirror is not None else ""
+                looked_in = f"; the mirror has no {mirror / place}" if mirror is not None else ""
                 _download(url, kept, f"{looked_in}\n{how}", emit)
     return kept
 
@@ -109,18 +109,20 @@ def _download(url: str, target: Path, advice: str, emit: Emit) -> None:
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT) as response, open(partial, "wb") as file:
             length = response.headers.get("Content-Length")
-            progress = Progress(emit, "download", int(length) if length else None)
+            progress = PhaseProgress(emit, "download", int(length) if length else None)
             while chunk := response.read(CHUNK):
                 file.write(chunk)
                 progress.add(len(chunk))
             file.flush()
             os.fsync(file.fileno())
         if length and progress.done != int(length):
-            raise UserError(f"{url}: the connection broke after {progress.done:,} of {int(length):,} bytes; try again")
+            raise UserError(
+                f"{url}: the connection was lost after {progress.done:,} of {int(length):,} bytes; try again"
+            )
         os.replace(partial, target)
         progress.finish()
     except urllib.error.HTTPError as error:
-        raise UserError(f"data.files: {url}: the server answers {error.code} {error.reason}") from None
+        raise UserError(f"data.files: {url}: the server answered {error.code} {error.reason}") from None
     except (OSError, http.client.HTTPException) as error:
         if isinstance(error, OSError) and error.errno in DISK_FULL:
             raise

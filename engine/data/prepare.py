@@ -9,7 +9,14 @@ data/NAME-HASH/    HASH is over everything that shaped the tokens, so experiment
 
 data/translations/  what `[data.translate]` has translated, by model
 
-data/.HASH.part/   what a preparation that was killed or interrupted has done; the next one goes on from there
+data/.HASH.part/   what a preparation that was killed or interrupted has done; the next one resumes it
+
+data/.content-hashes.json   the hashes of files, by which prepared data is found without reading them
+
+A csv, tsv, jsonl, json, txt or parquet file is read twice: for the hashes of the file and of its stories, and for the
+tokens of both splits. A trained tokenizer reads it once more in between, for the training split must be known. Rows of
+a hub dataset are hashed as files first, since they are read through a memory map. A translated corpus is read once more
+for each split that is translated, and its validation split once for the hashes of the translations.
 """
 
 from __future__ import annotations
@@ -23,7 +30,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -36,8 +42,8 @@ from engine.contract.experiment import Experiment
 from engine.contract.experiment import Tokenizer as TokenizerTable
 from engine.contract.files import replaced_directory
 from engine.data.locks import locked
-from engine.data.progress import Progress
-from engine.data.sources import Source, Splits, open_source
+from engine.data.progress import PhaseProgress
+from engine.data.sources import Source, Split, Splits, open_source
 from engine.data.token_files import SplitManifest, remove_journal, write_tokens
 from engine.data.tokenizers.byte_pair import TRAINING_CHARACTERS, train_byte_bpe
 from engine.data.tokenizers.load import load_tokenizer, open_tokenizer
@@ -95,9 +101,11 @@ class PreparedData:
             width = 2 if manifest.dtype == "uint16" else 4
             for path, split in ((prepared.train, manifest.train), (prepared.val, manifest.val)):
                 if path.stat().st_size != split.tokens * width:
-                    raise UserError(f"{path}: is damaged: wants {split.tokens * width:,} bytes; delete {directory}")
+                    raise UserError(
+                        f"{path} is damaged: it should have {split.tokens * width:,} bytes; delete {directory}"
+                    )
         except (OSError, ValueError) as error:  # msgspec's, and text that is not UTF-8
-            raise UserError(f"{directory}: is no whole prepared data: {error}; delete it") from None
+            raise UserError(f"{directory}: the prepared data is incomplete: {error}; delete it") from None
         return prepared
 
 
@@ -119,7 +127,7 @@ class Translation(Protocol):
         ...
 
     def translated(self, stories: Iterable[str]) -> Iterator[str]:
-        """The stories' translations, in order."""
+        """The stories' translations, in order: one for each, empty or white space where nothing is left of it."""
         ...
 
 
@@ -137,8 +145,8 @@ def prepare(
     `tokenizer` is that of the weights which the training starts from, and takes the place of `[tokenizer]`;
     `translation` is what the stories pass through.
 
-    A second preparation of the same data waits for the first, and one that was killed is gone on with. Memory stays
-    bounded whatever the corpus' size, but for some 20 bytes a row while the split is made.
+    A second preparation of the same data waits for the first, and one that was killed is resumed. Memory stays
+    bounded whatever the corpus' size, but for some 20 bytes a story while the split is made.
 
     Raises:
         UserError: the data cannot be found, read or written, or is too small.
@@ -208,10 +216,14 @@ def _reserved(
         # only what has no fixed vocabulary: prepared data is found without the files of GPT-2's tokenizer
         if opened is None and experiment.tokenizer.kind == "huggingface":
             opened = open_tokenizer(experiment.tokenizer, workspace, mirror)
-        key = _key(source, experiment, translation, opened)
+        # Where the same was made of another corpus, or of this one before it was moved, hashing alone may find it;
+        # otherwise the files are read for their stories as well, once.
+        made_alike = _made_alike(workspace, _key("", source, experiment, translation, opened))
+        fingerprint = source.fingerprint(scanning=None if made_alike else emit)
+        key = _key(fingerprint, source, experiment, translation, opened)
         digest = hashlib.blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=6).hexdigest()
         workspace.data.mkdir(parents=True, exist_ok=True)
-        with locked(workspace.data / f".{digest}.lock", "wait for another preparation of the same data", emit):
+        with locked(workspace.data / f".{digest}.lock", "waiting for another preparation of the same data", emit):
             part = workspace.data / f".{digest}.part"
             place = _Place(
                 source,
@@ -227,7 +239,11 @@ def _reserved(
 
 
 def _key(
-    source: Source, experiment: Experiment, translation: Translation | None, opened: Tokenizer | None
+    fingerprint: str,
+    source: Source,
+    experiment: Experiment,
+    translation: Translation | None,
+    opened: Tokenizer | None,
 ) -> dict[str, Any]:
     """Everything that shapes the tokens. What an older version had no key for is only there where it is used."""
     data, tokenizer = experiment.data, experiment.tokenizer
@@ -238,7 +254,7 @@ def _key(
         named = {"kind": tokenizer.kind, "fingerprint": opened.fingerprint()}
     return {
         "format": FORMAT,
-        "source": source.fingerprint,
+        "source": fingerprint,
         "fraction": data.fraction,
         **split,
         **{key: value for key in ("repair_mojibake", "normalization") if (value := getattr(data, key))},
@@ -247,8 +263,17 @@ def _key(
     }
 
 
+def _made_alike(workspace: Workspace, key: dict[str, Any]) -> bool:
+    """Whether there is prepared data that was made as `key` says, of whatever source."""
+    for path in workspace.data.glob("*/manifest.json"):
+        with suppress(OSError, ValueError):
+            if {**msgspec.json.decode(path.read_bytes(), type=Manifest).key, "source": key["source"]} == key:
+                return True
+    return False
+
+
 def _sweep(workspace: Workspace) -> None:
-    """Remove what preparations have left that nobody went on with: their experiments will have changed since."""
+    """Remove what preparations have left that nobody resumed: their experiments will have changed since."""
     for part in workspace.data.glob(".*.part"):
         lock = FileLock(part.with_suffix(".lock"))
         with suppress(OSError, Timeout):  # it is in use, or being removed
@@ -270,7 +295,7 @@ def _find(workspace: Workspace, digest: str) -> PreparedData | None:
 
 @contextmanager
 def _kept_if_interrupted(part: Path) -> Iterator[None]:
-    """Removes `part` once it is empty and after an error; what was interrupted or killed stays, to be gone on with."""
+    """Removes `part` once it is empty and after an error; what was interrupted or killed stays, to be resumed."""
     part.mkdir(exist_ok=True)
     try:
         yield
@@ -308,7 +333,7 @@ def _kept_tokenizer(place: _Place, splits: Splits | None, emit: Emit) -> Tokeniz
 def _trained(place: _Place, splits: Splits, emit: Emit) -> Tokenizer:
     assert place.table.vocab_size is not None, "the experiment was checked"
     every = max(1, math.ceil(splits.train_characters / TRAINING_CHARACTERS))  # all over the split, not its first files
-    progress = Progress(emit, "train tokenizer", math.ceil(splits.train_count / every))
+    progress = PhaseProgress(emit, "train tokenizer", math.ceil(splits.train_count / every))
     stories = progress.of(splits.train(every))
     tokenizer = train_byte_bpe(stories, place.table.vocab_size, place.table.min_frequency)
     progress.finish()
@@ -320,34 +345,41 @@ def _write(place: _Place, emit: Emit) -> None:
     splits = _splits(place, emit)
     tokenizer = _kept_tokenizer(place, splits, emit)
     dtype: Literal["uint16", "uint32"] = "uint16" if tokenizer.vocab_size <= 2**16 else "uint32"
-    progress = Progress(emit, "tokenize train", splits.train_count)
-    train = write_tokens(place.part / "train.bin", progress.of(splits.train()), tokenizer, dtype)
-    if not train.stories:
-        why = ": each one is a validation story too" if splits.repeated else ""
-        raise UserError(f"data: the training split holds no story{why}")
+    paths: dict[Split, Path] = {"train": place.part / "train.bin", "val": place.part / "val.bin"}
+    progress = PhaseProgress(emit, "tokenize", splits.train_count + splits.val_count)
+    first: list[str] = []  # validation stories
+    written = write_tokens(paths, progress.of(_remembering(first, splits.both())), tokenizer, dtype)
+    if not written["train"].stories:
+        why = ": every one is also a validation story" if splits.repeated else ""
+        raise UserError(f"data: the training split contains no stories{why}")
     progress.finish()
-    progress = Progress(emit, "tokenize validation", splits.val_count)
-    val = write_tokens(place.part / "val.bin", progress.of(splits.validation()), tokenizer, dtype)
-    progress.finish()
-    for name in ("train.bin", "val.bin"):
-        remove_journal(place.part / name)
+    for path in paths.values():
+        remove_journal(path)
     created = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    warnings = _warnings(place, tokenizer, splits)
-    manifest = Manifest(place.key, tokenizer.vocab_size, dtype, train, val, warnings, created)
+    warnings = _warnings(place, tokenizer, splits.repeated, first)
+    manifest = Manifest(place.key, tokenizer.vocab_size, dtype, written["train"], written["val"], warnings, created)
     (place.part / "manifest.json").write_bytes(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
 
 
-def _warnings(place: _Place, tokenizer: Tokenizer, splits: Splits) -> list[str]:
-    """What the user should know of the data."""
+def _remembering(first: list[str], stories: Iterable[tuple[Split, str]]) -> Iterator[tuple[Split, str]]:
+    """The same stories; the first validation stories of them are then in `first`, too."""
+    for split, story in stories:
+        if split == "val" and len(first) < _SAMPLE:
+            first.append(story)
+        yield split, story
+
+
+def _warnings(place: _Place, tokenizer: Tokenizer, repeated: int, first: list[str]) -> list[str]:
+    """What the user should know of the data; `first` are validation stories."""
     warnings, table = [], place.table
     if place.starting is None and table.kind == "byte_bpe" and tokenizer.vocab_size != table.vocab_size:
         warnings.append(
             f"tokenizer.vocab_size = {table.vocab_size:,}: the training stories give only {tokenizer.vocab_size:,} "
-            f"entries at min_frequency = {table.min_frequency}; the model gets that many"
+            f"entries at min_frequency = {table.min_frequency}; the model uses that many"
         )
-    if splits.repeated:
-        stories = "story" if splits.repeated == 1 else "stories"
-        warnings.append(f"{splits.repeated:,} training {stories} left out: the validation split holds the same")
+    if repeated:
+        stories = "story" if repeated == 1 else "stories"
+        warnings.append(f"{repeated:,} training {stories} left out: they are also in the validation split")
     if tokenizer.kind == "huggingface":  # the others have a token for each byte
-        warnings += loss_warnings(tokenizer, list(islice(splits.validation(), _SAMPLE)))
+        warnings += loss_warnings(tokenizer, first)
     return warnings

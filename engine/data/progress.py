@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from engine.contract.events import Emit, Prepare
 
 INTERVAL = 0.2  # seconds between events
 WINDOW = 20.0  # seconds whose rate tells the time left: what was done before a kill passes fast, and is forgotten
 
+Item = TypeVar("Item")
 
-class Progress:
+
+class PhaseProgress:
     """Emits Prepare events of one phase, at most one an INTERVAL and one at the end."""
 
     def __init__(self, emit: Emit, phase: str, total: int | None = None) -> None:
@@ -31,7 +34,7 @@ class Progress:
     def finish(self) -> None:
         self._emit(Prepare(phase=self._phase, done=self.done, total=self.done))
 
-    def of(self, items: Iterator[str]) -> Iterator[str]:
+    def of(self, items: Iterable[Item]) -> Iterator[Item]:
         """The same items, counted as they pass."""
         for item in items:
             yield item

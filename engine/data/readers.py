@@ -10,16 +10,18 @@ from __future__ import annotations
 import codecs
 import csv
 import gzip
-import hashlib
+import io
 import json
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, TextIO
 
 from engine.contract.errors import UserError, nearest
+from engine.data.content_hashes import ContentHashes, HashedFile
 
 CHUNK = 1 << 20  # characters or bytes read at once
 LONGEST_STORY = 64 << 20  # characters; past it a separator or a closing quote is missing, and memory would go
@@ -46,20 +48,21 @@ class DataFile:
         suffix = "".join(suffixes[-2:-1] if gzipped else suffixes[-1:]).lower().lstrip(".")
         if suffix not in _READERS or (gzipped and suffix == "parquet"):
             kinds = ", ".join(KINDS)
-            raise UserError(f"{name}: is of no known kind; wants {kinds}, each but parquet also as .gz")
+            raise UserError(f"{name}: unknown file type; use {kinds}, or .gz of any but parquet")
         return cls(path, name, suffix, gzipped)
 
-    def texts(self, text_column: str, document_separator: str) -> Iterator[str]:
-        """The text of each row; "" where a row has none.
+    def texts(self, text_column: str, document_separator: str, hashes: ContentHashes | None = None) -> Iterator[str]:
+        """The text of each row; "" where a row has none. With `hashes`, they know the file's hash afterwards.
 
         Raises:
             UserError: the file is missing, empty, damaged or not UTF-8, or it has no such column.
         """
         none = True
         try:
-            for text in _READERS[self.kind](self, text_column, document_separator):
-                none = False
-                yield text
+            with open(self.path, "rb", buffering=0) if hashes is None else hashes.reading(self.path) as raw:
+                for text in _READERS[self.kind](self, raw, text_column, document_separator):
+                    none = False
+                    yield text
         except UnicodeDecodeError:
             raise UserError(f"{self.name}: {_where_not_utf8(self)}; convert it to UTF-8 first") from None
         except FileNotFoundError:
@@ -67,41 +70,39 @@ class DataFile:
         except (OSError, EOFError, zlib.error) as error:
             raise UserError(f"{self.name}: cannot be read: {error}") from None
         if none:
-            raise UserError(f"{self.name}: holds no stories ({self.path.stat().st_size} bytes)")
+            raise UserError(f"{self.name}: contains no stories ({self.path.stat().st_size} bytes)")
 
-    def counts(self, text_column: str, document_separator: str) -> Iterator[int]:
-        """Parts of the row count: all at once where the file says its length, otherwise one by one."""
-        if self.kind == "parquet" and (rows := _parquet_length(self)):
-            yield rows
-        else:
-            yield from (1 for _ in self.texts(text_column, document_separator))
+    def is_known(self, hashes: ContentHashes) -> bool:
+        """Whether the hash of the file's bytes is known without reading it."""
+        with self._read_errors_explained():
+            return hashes.known(self.path) is not None
 
-    def content_hash(self) -> str:
+    def content_hash(self, hashes: ContentHashes) -> str:
         """The hash of the file's bytes; a UserError where they cannot be read."""
+        with self._read_errors_explained():
+            return hashes.of(self.path)
+
+    @contextmanager
+    def _read_errors_explained(self) -> Iterator[None]:
         try:
-            return content_hash(self.path)
+            yield
         except OSError as error:
             raise UserError(f"{self.name}: cannot be read: {error.strerror}") from None
 
-    def open_text(self, newline: str | None = None) -> TextIO:
-        """The file as text, unpacked, without a byte order mark."""
-        if self.gzipped:
-            return gzip.open(self.path, "rt", encoding="utf-8-sig", newline=newline)
-        return open(self.path, encoding="utf-8-sig", newline=newline)
+    @contextmanager
+    def text_of(self, raw: io.RawIOBase, newline: str | None = None) -> Iterator[TextIO]:
+        """The opened file as text, unpacked, without a byte order mark."""
+        with (
+            io.BufferedReader(raw, CHUNK) as buffered,
+            gzip.GzipFile(fileobj=buffered) if self.gzipped else buffered as unpacked,
+            io.TextIOWrapper(unpacked, encoding="utf-8-sig", newline=newline) as text,
+        ):
+            yield text
 
 
-def content_hash(path: Path) -> str:
-    """The hash of a file's bytes."""
-    content = hashlib.blake2b(digest_size=16)
-    with open(path, "rb") as file:
-        while chunk := file.read(CHUNK):
-            content.update(chunk)
-    return content.hexdigest()
-
-
-def _read_csv(file: DataFile, column: str, _: str) -> Iterator[str]:
+def _read_csv(file: DataFile, raw: io.RawIOBase, column: str, _: str) -> Iterator[str]:
     csv.field_size_limit(LONGEST_STORY)
-    with file.open_text(newline="") as text:
+    with file.text_of(raw, newline="") as text:
         delimiter = _delimiter(text, "\t" if file.kind == "tsv" else ",", column)
         # strict: a quote that is never closed is an error, where it would swallow the rest of the file
         reader = csv.reader(text, delimiter=delimiter, strict=True)
@@ -114,7 +115,7 @@ def _read_csv(file: DataFile, column: str, _: str) -> Iterator[str]:
                 if row:  # not a blank line
                     yield row[index] if index < len(row) else ""
         except csv.Error as error:
-            raise UserError(f"{file.name}: line {reader.line_num}: {error}; is a quote left open?") from None
+            raise UserError(f"{file.name}: line {reader.line_num}: {error}; is a closing quote missing?") from None
 
 
 def _delimiter(text: TextIO, usual: str, column: str) -> str:
@@ -128,9 +129,9 @@ def _delimiter(text: TextIO, usual: str, column: str) -> str:
     return with_it[0] if with_it else max(names, key=lambda delimiter: len(names[delimiter]))
 
 
-def _read_txt(file: DataFile, _: str, separator: str) -> Iterator[str]:
+def _read_txt(file: DataFile, raw: io.RawIOBase, _: str, separator: str) -> Iterator[str]:
     blank_lines = separator.isspace()
-    with file.open_text() as text:
+    with file.text_of(raw) as text:
         rest = ""
         while chunk := text.read(CHUNK):
             rest += chunk
@@ -140,8 +141,8 @@ def _read_txt(file: DataFile, _: str, separator: str) -> Iterator[str]:
             yield from _documents(documents)
             if len(rest) > LONGEST_STORY:
                 raise UserError(
-                    f'{file.name}: {LONGEST_STORY:,} characters without data.document_separator = "{separator}"; '
-                    "set it to what stands between the stories"
+                    f'{file.name}: no data.document_separator = "{separator}" in {LONGEST_STORY:,} characters; '
+                    "set it to the text between two stories"
                 )
         yield from _documents([rest])
 
@@ -159,24 +160,29 @@ def without_outer_blank_lines(document: str) -> str:
     return _OUTER_BLANK_LINES.sub("", document)
 
 
-def _read_jsonl(file: DataFile, column: str, _: str) -> Iterator[str]:
-    with file.open_text() as text:
-        for number, line in enumerate(text, 1):
-            if line.isspace():
-                continue
-            try:
-                entry = json.loads(line.rstrip())
-            except json.JSONDecodeError as error:
-                raise UserError(f"{file.name}: line {number} is not JSON: {error.msg} (column {error.colno})") from None
-            yield _text_of(entry, column, file, f"line {number}")
+def _read_jsonl(file: DataFile, raw: io.RawIOBase, column: str, _: str) -> Iterator[str]:
+    with file.text_of(raw) as text:
+        yield from _rows_of_lines(file, text, column)
 
 
-def _read_json(file: DataFile, column: str, separator: str) -> Iterator[str]:
+def _rows_of_lines(file: DataFile, text: TextIO, column: str) -> Iterator[str]:
+    for number, line in enumerate(text, 1):
+        if line.isspace():
+            continue
+        try:
+            entry = json.loads(line.rstrip())
+        except json.JSONDecodeError as error:
+            raise UserError(f"{file.name}: line {number} is not JSON: {error.msg} (column {error.colno})") from None
+        yield _text_of(entry, column, file, f"line {number}")
+
+
+def _read_json(file: DataFile, raw: io.RawIOBase, column: str, _: str) -> Iterator[str]:
     """A list of texts or of objects, an object that holds such a list, or JSON lines under another name."""
-    with file.open_text() as text:
+    with file.text_of(raw) as text:
         first_line = text.readline(CHUNK)
         if _is_row(first_line, column):
-            yield from _read_jsonl(file, column, separator)
+            text.seek(0)
+            yield from _rows_of_lines(file, text, column)
             return
         values = _JsonText(text, first_line)
         try:
@@ -205,7 +211,7 @@ def _list_in_object(values: _JsonText, column: str, file: DataFile) -> Iterator[
             return values.list_entries()
         values.value()
         keys.append(key)
-    raise UserError(f'{file.name}: holds no list "{column}" (data.text_column), only {", ".join(keys) or "{}"}')
+    raise UserError(f'{file.name}: no list "{column}" (data.text_column), only {", ".join(keys) or "{}"}')
 
 
 class _JsonText:
@@ -295,32 +301,24 @@ def _text_of(entry: Any, column: str, file: DataFile, where: str) -> str:
     return entry
 
 
-def _read_parquet(file: DataFile, column: str, _: str) -> Iterator[str]:
+def _read_parquet(file: DataFile, raw: io.RawIOBase, column: str, _: str) -> Iterator[str]:
     import pyarrow
     from pyarrow import parquet
 
     try:
+        # the footer is read by itself: what comes before it would be hashed with a jump to it
+        footer = parquet.read_metadata(file.path)
+        source = raw if isinstance(raw, HashedFile) else file.path  # of which Arrow reads without Python
         # unbuffered, a row group is read whole, and a file may be a single one
-        with parquet.ParquetFile(file.path, buffer_size=CHUNK, pre_buffer=False) as table:
+        with parquet.ParquetFile(source, metadata=footer, buffer_size=CHUNK, pre_buffer=False) as table:
             schema = table.schema_arrow
             kind = schema.field(_column(file, column, schema.names)).type
             if kind not in (pyarrow.string(), pyarrow.large_string()):
-                raise UserError(f'{file.name}: column "{column}" (data.text_column) holds {kind}, not text')
+                raise UserError(f'{file.name}: column "{column}" (data.text_column) is {kind}, not text')
             for batch in table.iter_batches(batch_size=256, columns=[column]):
                 yield from (text or "" for text in batch.column(0).to_pylist())
     except pyarrow.ArrowInvalid as error:
-        raise UserError(f"{file.name}: is no parquet file: {str(error).splitlines()[0]}") from None
-
-
-def _parquet_length(file: DataFile) -> int:
-    """Rows that the file says it has; 0 where it has none or is damaged, which reading it then explains."""
-    import pyarrow
-    from pyarrow import parquet
-
-    try:
-        return int(parquet.read_metadata(file.path).num_rows)
-    except (OSError, pyarrow.ArrowInvalid):
-        return 0
+        raise UserError(f"{file.name}: not a parquet file: {str(error).splitlines()[0]}") from None
 
 
 def _column(file: DataFile, column: str, columns: list[str]) -> int:
@@ -335,19 +333,19 @@ def missing_column(where: str, column: str, columns: list[str]) -> UserError:
     named = {name.lower(): name for name in columns if name}
     near = nearest(column.lower(), named)
     hint = f'; did you mean "{named[near]}"?' if near else ""
-    there = ", ".join(named.values()) or "none"
-    return UserError(f'{where}: no column "{column}" (data.text_column); there are {there}{hint}')
+    there = f", only {', '.join(named.values())}" if named else ""
+    return UserError(f'{where}: no column "{column}" (data.text_column){there}{hint}')
 
 
 def no_text(where: str, column: str) -> UserError:
     """The error of a column of another type."""
-    return UserError(f'{where}: column "{column}" (data.text_column) holds no text')
+    return UserError(f'{where}: column "{column}" (data.text_column) is not text')
 
 
 def _where_not_utf8(file: DataFile) -> str:
     """Byte and line of the first byte that is not UTF-8, found by reading the file again."""
     if file.kind == "parquet":
-        return "holds text that is not UTF-8"
+        return "contains text that is not UTF-8"
     decoder = codecs.getincrementaldecoder("utf-8")()
     offset, line = 0, 1
     with gzip.open(file.path) if file.gzipped else open(file.path, "rb") as raw:
@@ -363,7 +361,7 @@ def _where_not_utf8(file: DataFile) -> str:
     return f"is not UTF-8 at byte {offset - len(decoder.getstate()[0])} (line {line}): it ends inside a character"
 
 
-_READERS: dict[str, Callable[[DataFile, str, str], Iterator[str]]] = {
+_READERS: dict[str, Callable[[DataFile, io.RawIOBase, str, str], Iterator[str]]] = {
     "csv": _read_csv,
     "tsv": _read_csv,
     "jsonl": _read_jsonl,

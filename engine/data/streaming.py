@@ -29,7 +29,7 @@ from engine.contract.experiment import Data
 from engine.contract.files import replace_file
 from engine.data.hub import dataset_commit, dataset_errors_explained, dataset_splits, retries_told
 from engine.data.locks import locked
-from engine.data.progress import Progress
+from engine.data.progress import PhaseProgress
 from engine.data.readers import DataFile, missing_column, no_text
 from engine.runs.workspace import Workspace
 
@@ -80,7 +80,7 @@ class StreamedSplits(Mapping[str, StreamedSplit]):
         if files is None:
             folder = self._folder_of(split)
             folder.mkdir(parents=True, exist_ok=True)
-            with locked(folder / ".lock", "wait for another one that streams the same", self._emit):
+            with locked(folder / ".lock", "waiting for another process that streams the same data", self._emit):
                 if self._kept(split) is None:  # what was waited for may be all that is wanted
                     self._stream(split, folder)
             files = self._kept(split)
@@ -144,7 +144,7 @@ class StreamedSplits(Mapping[str, StreamedSplit]):
             raise missing_column(f"dataset {self._data.dataset}", column, stream.column_names)
         if state.stream is not None:
             stream.load_state_dict(state.stream)
-        progress = Progress(self._emit, f"stream {split}", self._wanted)
+        progress = PhaseProgress(self._emit, f"stream {split}", self._wanted)
         progress.add(sum(state.files))
         rows = self._texts(stream, progress)
         while not state.ended and (lacking := self._wanted - sum(state.files)) > 0:
@@ -156,7 +156,7 @@ class StreamedSplits(Mapping[str, StreamedSplit]):
             replace_file(folder / "state.json", msgspec.json.encode(state))
         progress.finish()
 
-    def _texts(self, stream: Any, progress: Progress) -> Iterator[str]:
+    def _texts(self, stream: Any, progress: PhaseProgress) -> Iterator[str]:
         column = self._data.text_column
         for row in stream:
             text = row[column]

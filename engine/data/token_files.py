@@ -1,17 +1,17 @@
-"""Stories -> a `.bin` file of token ids, tokenized on every core; what is interrupted goes on where it was.
+"""Stories -> `.bin` files of token ids, tokenized on every core in one pass; what is interrupted resumes.
 
-Beside the unfinished file lies its journal: how much of the file is whole, and how many stories that is. A few blocks
+Beside each unfinished file lies its journal: how much of the file is whole, and how many stories that is. A few blocks
 of text are in memory at a time, whatever the corpus' size.
 """
 
 from __future__ import annotations
 
-import itertools
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -26,6 +26,7 @@ BLOCK = 500_000  # characters that one thread tokenizes at a time
 JOURNAL_INTERVAL = 5.0  # seconds of work that a kill may cost
 THREADS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
+Key = TypeVar("Key")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -38,33 +39,59 @@ class SplitManifest(msgspec.Struct, frozen=True):
     bytes: int  # UTF-8 of the original text, without end-of-text
 
 
-def write_tokens(path: Path, stories: Iterable[str], tokenizer: Tokenizer, dtype: str) -> SplitManifest:
-    """Write the tokens of all stories, after those that an interrupted call has left at `path`.
+class _Writer:
+    """A `.bin` file that is written, and its journal."""
+
+    def __init__(self, file: BinaryIO, journal: Path, done: SplitManifest, width: int) -> None:
+        """`done` is what `file` holds already; what stands behind that, in tokens of `width` bytes, is cut off."""
+        self._file, self._journal, self.done = file, journal, done
+        file.truncate(done.tokens * width)
+        file.seek(0, os.SEEK_END)
+
+    def write(self, ids: npt.NDArray[Any], stories: int, text_bytes: int) -> None:
+        self._file.write(ids.data)
+        done = self.done
+        self.done = SplitManifest(done.stories + stories, done.tokens + len(ids), done.bytes + text_bytes)
+
+    def tell(self) -> None:
+        """Write into the journal what is on the disk then."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        replace_file(self._journal, msgspec.json.encode(self.done))
+
+
+def write_tokens(
+    paths: Mapping[Key, Path], stories: Iterable[tuple[Key, str]], tokenizer: Tokenizer, dtype: str
+) -> dict[Key, SplitManifest]:
+    """Write the tokens of all stories, each to the file that its key names, after those that an interrupted call has
+    left there.
 
     `stories` and `tokenizer` are the same ones in both calls: the caller sees to it.
     """
-    journal = path.with_suffix(".json")
-    width = np.dtype(dtype).itemsize
-    done = _whole(path, journal, width)
 
-    def encode(block: list[str]) -> tuple[npt.NDArray[Any], int, int]:
+    def encode(item: tuple[Key, list[str]]) -> tuple[Key, npt.NDArray[Any], int, int]:
+        key, block = item
         # the bytes of joined texts: one conversion a block, while the other threads wait for Python
-        return tokenizer.encode_stories(block).astype(dtype), len(block), len("".join(block).encode())
+        return key, tokenizer.encode_stories(block).astype(dtype), len(block), len("".join(block).encode())
 
-    with open(path, "r+b" if path.exists() else "wb") as file:
-        file.truncate(done.tokens * width)
-        file.seek(0, os.SEEK_END)
+    with ExitStack() as opened:
+        writers: dict[Key, _Writer] = {}
+        for key, path in paths.items():
+            journal, width = path.with_suffix(".json"), np.dtype(dtype).itemsize
+            done = _whole(path, journal, width)
+            file = opened.enter_context(open(path, "r+b" if path.exists() else "wb"))
+            writers[key] = _Writer(file, journal, done, width)
+        kept = {key: writer.done.stories for key, writer in writers.items()}
         told = time.monotonic()
-        for ids, block_stories, block_bytes in _in_threads(
-            encode, _blocks(itertools.islice(stories, done.stories, None))
-        ):
-            file.write(ids.data)
-            done = SplitManifest(done.stories + block_stories, done.tokens + len(ids), done.bytes + block_bytes)
+        for key, ids, block_stories, block_bytes in _in_threads(encode, _blocks(_after(kept, stories))):
+            writers[key].write(ids, block_stories, block_bytes)
             if time.monotonic() - told >= JOURNAL_INTERVAL:
-                _tell(file, journal, done)
+                for writer in writers.values():
+                    writer.tell()
                 told = time.monotonic()
-        _tell(file, journal, done)
-    return done
+        for writer in writers.values():
+            writer.tell()
+        return {key: writer.done for key, writer in writers.items()}
 
 
 def remove_journal(path: Path) -> None:
@@ -81,23 +108,27 @@ def _whole(path: Path, journal: Path, width: int) -> SplitManifest:
         return SplitManifest(0, 0, 0)
 
 
-def _tell(file: BinaryIO, journal: Path, done: SplitManifest) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-    replace_file(journal, msgspec.json.encode(done))
+def _after(kept: dict[Key, int], stories: Iterable[tuple[Key, str]]) -> Iterator[tuple[Key, str]]:
+    """The stories without the first ones of each key, which its file holds already."""
+    left = dict(kept)
+    for key, story in stories:
+        if left[key]:
+            left[key] -= 1
+        else:
+            yield key, story
 
 
-def _blocks(stories: Iterable[str]) -> Iterator[list[str]]:
-    block: list[str] = []
-    characters = 0
-    for story in stories:
-        block.append(story)
-        characters += len(story)
-        if characters >= BLOCK:
-            yield block
-            block, characters = [], 0
-    if block:
-        yield block
+def _blocks(stories: Iterable[tuple[Key, str]]) -> Iterator[tuple[Key, list[str]]]:
+    """Stories of one key each, in its order."""
+    blocks: dict[Key, list[str]] = {}
+    characters: dict[Key, int] = {}
+    for key, story in stories:
+        blocks.setdefault(key, []).append(story)
+        characters[key] = characters.get(key, 0) + len(story)
+        if characters[key] >= BLOCK:
+            yield key, blocks.pop(key)
+            del characters[key]
+    yield from blocks.items()
 
 
 def _in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:

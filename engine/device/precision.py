@@ -1,4 +1,4 @@
-"""The precision of forward passes, and whether they are compiled."""
+"""The precision of forward passes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
-
-from engine.contract.experiment import Train
 
 
 def choose_precision(wanted: str, device: torch.device) -> str:
@@ -17,7 +15,16 @@ def choose_precision(wanted: str, device: torch.device) -> str:
         return wanted
     if device.type != "cuda":
         return "fp32"
-    return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+    return "bf16" if _has_bf16(device) else "fp16"
+
+
+def precisions(device: torch.device) -> list[str]:
+    """Those in which `device` can train, emulation left out: an Apple GPU has bf16 from macOS 14 on."""
+    if device.type == "cuda" and not _has_bf16(device):
+        return ["fp32", "fp16"]
+    if device.type == "mps" and not torch.backends.mps.is_macos_or_newer(14, 0):
+        return ["fp32", "fp16"]
+    return ["fp32", "bf16", "fp16"]
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:
@@ -27,6 +34,6 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any
     return torch.autocast(device.type, dtype={"bf16": torch.bfloat16, "fp16": torch.float16}[precision])
 
 
-def should_compile(train: Train, device: torch.device) -> bool:
-    """`auto` compiles on NVIDIA GPUs only: on a CPU it takes 40 s and gains nothing."""
-    return device.type == "cuda" if train.compile == "auto" else train.compile
+def _has_bf16(device: torch.device) -> bool:
+    """Of this GPU; torch.cuda.is_bf16_supported asks the current one."""
+    return torch.version.hip is not None or torch.cuda.get_device_capability(device) >= (8, 0)

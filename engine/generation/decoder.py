@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from engine.model.gpt import GPT, KeyValueCache
+from engine.model.cache import KeyValueCache
+from engine.model.gpt import GPT
 
 
 def window_start(length: int, block_size: int) -> int:
@@ -63,7 +64,7 @@ class Decoder:
             hidden = self._hidden(self.texts, length - 1, self._cache)
         else:
             self._cache = None  # its memory is given back before more is taken
-            cache = KeyValueCache(self.model, len(self.texts))
+            cache = self.model.new_cache(len(self.texts))
             equal = all(text == self.texts[0] for text in self.texts)
             hidden = self._hidden(self.texts[:1] if equal else self.texts, start, cache)
             self._cache = cache

@@ -7,79 +7,18 @@ an output head that shares the token embedding.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 from engine.contract.experiment import Model
-
-
-class KeyValueCache:
-    """Keys and values of the positions that were computed already, so that the next one costs itself alone."""
-
-    def __init__(self, gpt: GPT, batch: int) -> None:
-        """Room for `batch` texts of `block_size` tokens, all of equal length."""
-        n_embd = gpt.wpe.weight.shape[1]
-        shape = (len(gpt.h), 2, batch, gpt.n_head, gpt.block_size, n_embd // gpt.n_head)
-        self.tensor = gpt.wpe.weight.new_empty(shape)
-        self.length = 0  # positions that are filled
-
-
-class CausalSelfAttention(nn.Module):
-    """Multi-head attention in which a position sees itself and what came before it."""
-
-    def __init__(self, model: Model) -> None:
-        super().__init__()
-        self.n_head = model.n_head
-        self.dropout = model.dropout
-        self.c_attn = nn.Linear(model.n_embd, 3 * model.n_embd, bias=model.bias)  # query, key, value
-        self.c_proj = nn.Linear(model.n_embd, model.n_embd, bias=model.bias)
-
-    def forward(self, x: Tensor, cached: Tensor | None = None, length: int = 0) -> Tensor:
-        """(batch, time, n_embd) -> the same.
-
-        `cached`, a layer's part of a KeyValueCache with `length` positions, takes in those of `x`, and they see it:
-        many at once if it is empty, or else one at a time.
-        """
-        batch, time, width = x.shape
-        heads = self.c_attn(x).view(batch, time, 3, self.n_head, width // self.n_head)
-        query, key, value = heads.permute(2, 0, 3, 1, 4)  # each (batch, n_head, time, head width)
-        if cached is not None:
-            cached[0, :, :, length : length + time] = key
-            cached[1, :, :, length : length + time] = value
-            if length:
-                key, value = cached[:, :, :, : length + time]
-        y = F.scaled_dot_product_attention(
-            query, key, value, is_causal=length == 0, dropout_p=self.dropout if self.training else 0.0
-        )
-        y = self.c_proj(y.transpose(1, 2).reshape(batch, time, width))
-        return F.dropout(y, self.dropout, self.training)
-
-
-class MLP(nn.Module):
-    def __init__(self, model: Model) -> None:
-        super().__init__()
-        self.dropout = model.dropout
-        self.approximate = "tanh" if model.activation == "gelu_tanh" else "none"
-        self.c_fc = nn.Linear(model.n_embd, 4 * model.n_embd, bias=model.bias)
-        self.c_proj = nn.Linear(4 * model.n_embd, model.n_embd, bias=model.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.dropout(self.c_proj(F.gelu(self.c_fc(x), approximate=self.approximate)), self.dropout, self.training)
-
-
-class Block(nn.Module):
-    def __init__(self, model: Model) -> None:
-        super().__init__()
-        self.ln_1 = nn.LayerNorm(model.n_embd, bias=model.bias)
-        self.attn = CausalSelfAttention(model)
-        self.ln_2 = nn.LayerNorm(model.n_embd, bias=model.bias)
-        self.mlp = MLP(model)
-
-    def forward(self, x: Tensor, cached: Tensor | None = None, length: int = 0) -> Tensor:
-        x = x + self.attn(self.ln_1(x), cached, length)
-        return x + self.mlp(self.ln_2(x))
+from engine.device.compilation import Loss
+from engine.model.blocks import Block
+from engine.model.cache import KeyValueCache
+from engine.model.loss import SoftmaxGradient, cross_entropy, softmax_gradient
 
 
 class GPT(nn.Module):
@@ -138,10 +77,60 @@ class GPT(nn.Module):
             cache.length += ids.shape[1]
         return self.ln_f(x)
 
+    def new_cache(self, batch: int) -> KeyValueCache:
+        """Room for the keys and values of `batch` texts."""
+        n_embd = self.wpe.weight.shape[1]
+        return KeyValueCache(self.wpe.weight, len(self.h), batch, self.n_head, self.block_size, n_embd // self.n_head)
+
     def head(self, hidden: Tensor) -> Tensor:
         """(…, n_embd) -> (…, vocab_size)."""
         return F.linear(hidden, self.wte.weight) if self.lm_head is None else self.lm_head(hidden)
 
-    def loss(self, ids: Tensor, targets: Tensor) -> Tensor:
-        """Mean cross-entropy in nats a token; `targets` are `ids` shifted by one, both (batch, time)."""
-        return F.cross_entropy(self(ids).flatten(0, 1), targets.flatten())
+    def loss(self, ids: Tensor, targets: Tensor, scale: Tensor | None = None) -> Tensor:
+        """Mean cross-entropy in nats a token; `targets` are `ids` shifted by one, both (batch, time).
+
+        `scale` is what the loss will be multiplied by before `backward`, which fp16 needs to know.
+        """
+        return self.loss_of(self.hidden(ids), targets, scale)
+
+    def loss_of(
+        self, hidden: Tensor, targets: Tensor, scale: Tensor | None = None, by: SoftmaxGradient = softmax_gradient
+    ) -> Tensor:
+        """`loss` from what the head sees, (batch, time, n_embd)."""
+        weight = self.wte.weight if self.lm_head is None else getattr(self.lm_head, "weight", None)
+        if weight is None:  # an int8 head, which only evaluates
+            return F.cross_entropy(self.head(hidden).flatten(0, 1), targets.flatten())
+        return cross_entropy(hidden, weight, targets, scale, by)
+
+
+class _DrawsNothing(TorchFunctionMode):
+    """Where modules are made: their weights are left as they are allocated."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = kwargs or {}
+        if getattr(func, "__module__", None) == nn.init.__name__:
+            return args[0] if args else given["tensor"]
+        return func(*args, **given)
+
+
+def without_weights(model: Model, vocab_size: int) -> GPT:
+    """A model whose tensors have shapes and no memory, to be given weights by `load_state_dict(…, assign=True)`.
+
+    It draws no random numbers: to draw them without memory torch imports its compiler, which takes 1.5 s.
+    """
+    with torch.device("meta"), _DrawsNothing():
+        return GPT(model, vocab_size)
+
+
+def compiled_loss(model: GPT) -> Loss:
+    """`model.loss`, compiled: the way to the head as one graph, a chunk's softmax and gradient as another.
+
+    The loop over chunks stays Python, with the head's products in it: they are library calls either way, and a graph
+    of the loop would be compiled anew for every number of chunks.
+    """
+    hidden_of, by = torch.compile(model.hidden), torch.compile(softmax_gradient)
+
+    def loss(ids: Tensor, targets: Tensor, scale: Tensor | None = None) -> Tensor:
+        return model.loss_of(hidden_of(ids), targets, scale, by)
+
+    return loss

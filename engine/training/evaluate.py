@@ -12,9 +12,11 @@ import math
 from collections.abc import Iterable, Iterator
 
 import torch
+from torch import Tensor
 
 from engine.contract.events import Emit, Prepare
 from engine.data.batches import Batch
+from engine.device.compilation import Loss
 from engine.device.precision import autocast
 from engine.model.gpt import GPT
 
@@ -25,18 +27,22 @@ def bits_per_byte(loss: float, tokens: int, text_bytes: int) -> float:
 
 
 @torch.no_grad()
-def mean_loss(model: GPT, batches: Iterable[Batch], precision: str) -> tuple[float, int]:
-    """Nats a token over all `batches`, and how many tokens that were. Dropout is off meanwhile."""
-    was_training = model.training
+def mean_loss(model: GPT, batches: Iterable[Batch], precision: str, loss_of: Loss | None = None) -> tuple[float, int]:
+    """Nats a token over all `batches`, and how many tokens that were. Dropout is off meanwhile.
+
+    `loss_of` is `model.loss`, or a compiled one. The device is waited for once, at the end.
+    """
+    was_training, loss_of = model.training, loss_of or model.loss
     model.eval()
-    total, tokens = 0.0, 0
+    losses: list[Tensor] = []  # of each batch, a scalar on the device
+    sizes: list[int] = []  # tokens
     for ids, targets in batches:
         with autocast(precision, ids.device):
-            loss = model.loss(ids, targets)
-        total += loss.item() * targets.numel()  # .item() waits for the device
-        tokens += targets.numel()
+            losses.append(loss_of(ids, targets))
+        sizes.append(targets.numel())
     model.train(was_training)
-    return total / tokens, tokens
+    total = sum(loss * size for loss, size in zip(torch.stack(losses).tolist(), sizes, strict=True))
+    return total / sum(sizes), sum(sizes)
 
 
 def counted(batches: Iterable[Batch], emit: Emit, total: int) -> Iterator[Batch]:

@@ -9,20 +9,24 @@ import math
 from collections.abc import Callable
 
 import torch
+from torch.amp.grad_scaler import GradScaler
 
 from engine.checkpoints.read import check_tokenizer, load_model
-from engine.checkpoints.write import CheckpointInfo, save_checkpoint
+from engine.checkpoints.write import CheckpointInfo
+from engine.checkpoints.writer import CheckpointWriter
 from engine.contract.checkpoints import CheckpointName
 from engine.contract.errors import UserError
-from engine.contract.events import Checkpoint, Emit, EndReason, Eval, Resumed
+from engine.contract.events import Emit, EndReason, Eval, Resumed
 from engine.contract.experiment import Experiment
 from engine.contract.shape import tokens_per_step, training_flops_per_token
 from engine.data.batches import TokenFile, TrainingBatches, validation_windows
 from engine.data.prepare import PreparedData
+from engine.device.compilation import compiled
 from engine.device.peak_rates import peak_flops
-from engine.device.precision import autocast, choose_precision, should_compile
-from engine.model.gpt import GPT
-from engine.optim.optimizer import Optimizers, Schedule
+from engine.device.precision import autocast, choose_precision
+from engine.model.gpt import GPT, compiled_loss
+from engine.optim.optimizer import build_optimizer, clip_gradients
+from engine.optim.schedule import after_evaluation, lr_at
 from engine.runs.run import Run
 from engine.runs.workspace import Workspace, mirror_folder
 from engine.training.evaluate import bits_per_byte, mean_loss
@@ -51,75 +55,82 @@ def train(
     precision = choose_precision(config.precision, device)
     torch.manual_seed(config.seed)
     model = GPT(experiment.model, data.manifest.vocab_size).to(device)
-    optimizers = Optimizers(model, config, device, scale_gradients=precision == "fp16")
-    schedule = Schedule(optimizers, config)
+    optimizer = build_optimizer(model, config)
+    scaler = GradScaler(device.type, enabled=precision == "fp16")  # else it does nothing
     train_tokens, val_tokens = token_files(data, experiment.model.block_size, device)
     batches = TrainingBatches(train_tokens, config.batch_size, config.seed)
     val_windows = validation_windows(val_tokens, config.batch_size, config.eval_batches, config.seed)
     samples = Samples(experiment, data.tokenizer(), run, device, emit)
     progress = Progress()
-    state = TrainingState(model, optimizers, schedule, batches, progress)
+    state = TrainingState(model, optimizer, scaler, batches, progress, config, device)
     if resume:
-        load_state(run, state, device)
+        load_state(run, state, emit)
         if progress.step:
             check_tokenizer(run, "last", data.tokenizer(), data.directory)
         emit(Resumed(progress.step))
     if config.init_from is not None and progress.step == 0:
         start_from(config.init_from, model, experiment, run, data)
     rated = rates(experiment, data, device, precision)
-    log = StepLog(emit, progress, rated, device, skips_overflow=precision == "fp16")
-    loss_of = torch.compile(model.loss) if should_compile(config, device) else model.loss
+    log = StepLog(emit, progress, rated, device, skips_overflow=scaler.is_enabled())
+    loss_of = compiled(model.loss, lambda: compiled_loss(model), model, config, device, emit)
 
     def save(kind: CheckpointName) -> None:
         info = CheckpointInfo(
             experiment.model, data.manifest.vocab_size, progress.step, progress.tokens, progress.val_loss
         )
         trainer = state.state_dict() if kind == "last" else None
-        path = save_checkpoint(run, kind, model.state_dict(), info, data.directory / "tokenizer", trainer)
-        emit(Checkpoint(kind, progress.step, str(path.relative_to(run.path))))
+        checkpoints.save(kind, model.state_dict(), info, trainer)
 
+    checkpoints = CheckpointWriter(run, data.directory / "tokenizer", emit)
     early_stop = 0 < config.early_stopping <= progress.evals_since_best  # one that was killed as it stopped
-    try:
-        while progress.step < config.max_steps and not early_stop and not stop_requested():
-            step_loss = torch.zeros((), device=device)  # mean over the micro-batches
-            for _ in range(config.grad_accum_steps):
-                ids, targets = batches.next()
-                with autocast(precision, device):
-                    loss = loss_of(ids, targets) / config.grad_accum_steps
-                optimizers.backward(loss)
-                step_loss += loss.detach()
-            lr = schedule.lr
-            grad_norm = optimizers.clip()
-            optimizers.step()
-            schedule.step()
-            progress.step += 1
-            progress.tokens += tokens_per_step(experiment.model, config)
-            log.add(step_loss, grad_norm, lr)
+    with checkpoints:  # at its end all are on disk
+        try:
+            while progress.step < config.max_steps and not early_stop and not stop_requested():
+                checkpoints.check()
+                lr = lr_at(progress.step, config, progress.plateau)
+                scale = scaler.scale(torch.ones((), device=device)) if scaler.is_enabled() else None
+                step_loss = torch.zeros((), device=device)  # mean over the micro-batches
+                for _ in range(config.grad_accum_steps):
+                    ids, targets = batches.next()  # each (batch_size, block_size)
+                    with autocast(precision, device):
+                        loss = loss_of(ids, targets, scale) / config.grad_accum_steps
+                    scaler.scale(loss).backward()
+                    step_loss += loss.detach()
+                scaler.unscale_(optimizer)
+                grad_norm = clip_gradients(model.parameters(), config.grad_clip)
+                optimizer.set_lr(lr)
+                scaler.step(optimizer)  # unless fp16 overflowed: then no parameter moves
+                scaler.update()
+                optimizer.zero_grad(set_to_none=True)
+                progress.step += 1
+                progress.tokens += tokens_per_step(experiment.model, config)
+                log.add(step_loss, grad_norm, lr)
 
-            is_last = progress.step == config.max_steps
-            if is_due(config.eval_interval, progress.step) or is_last:
-                log.pause()
-                val_loss, _ = mean_loss(model, (val_tokens.batch(starts) for starts in val_windows), precision)
-                if not math.isfinite(val_loss):
-                    raise Diverged
-                schedule.after_evaluation(progress.step, val_loss)
-                train_loss, is_best = progress.note_evaluation(val_loss)
-                bits = bits_per_byte(val_loss, data.manifest.val.tokens, data.manifest.val.bytes)
-                emit(Eval(progress.step, train_loss, val_loss, bits, is_best, progress.tokens))
-                if is_best:
-                    save("best")
-                early_stop = 0 < config.early_stopping <= progress.evals_since_best
-            if is_due(config.sample_interval, progress.step) and not is_last:
-                log.pause()
-                samples.write(model, progress.step)
-            if is_due(config.checkpoint_interval, progress.step) and not is_last:
-                log.pause()
-                save("last")
-            log.go_on()
-        log.flush()
-    except Diverged:
-        return "diverged"
-    save("last")
+                is_last = progress.step == config.max_steps
+                if is_due(config.eval_interval, progress.step) or is_last:
+                    log.pause()
+                    val_batches = (val_tokens.batch(starts) for starts in val_windows)
+                    val_loss, _ = mean_loss(model, val_batches, precision, loss_of)
+                    if not math.isfinite(val_loss):
+                        raise Diverged
+                    progress.plateau = after_evaluation(progress.plateau, progress.step, config, val_loss)
+                    train_loss, is_best = progress.note_evaluation(val_loss)
+                    bits = bits_per_byte(val_loss, data.manifest.val.tokens, data.manifest.val.bytes)
+                    emit(Eval(progress.step, train_loss, val_loss, bits, is_best, progress.tokens))
+                    if is_best:
+                        save("best")
+                    early_stop = 0 < config.early_stopping <= progress.evals_since_best
+                if is_due(config.sample_interval, progress.step) and not is_last:
+                    log.pause()
+                    samples.write(model, progress.step)
+                if is_due(config.checkpoint_interval, progress.step) and not is_last:
+                    log.pause()
+                    save("last")
+                log.go_on()
+            log.pause()
+        except Diverged:
+            return "diverged"
+        save("last")
     if progress.step < config.max_steps and not early_stop:
         return "stopped"
     best_model, best = load_model(run, "best", device)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-import time
+from collections import deque
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from engine.contract.events import Emit, Step
+from engine.device.timeline import Mark, mark, to_host
 from engine.training.state import Progress
+
+MOST_WAITING = 2  # steps whose numbers the device still owes: enough for it never to run dry between two steps
 
 
 class Diverged(Exception):
@@ -26,11 +29,22 @@ class Rates:
     peak_flops: float | None  # of the device, a second; None where unknown
 
 
-class StepLog:
-    """Emits a `step` event for each optimizer step.
+@dataclass(frozen=True)
+class _Waiting:
+    """A step that is queued on the device."""
 
-    On a CUDA device a step's numbers are read only when the next step has been queued, so that the device never
-    waits for this process; elsewhere the work is done when `add` is called, and they are read at once.
+    step: Step
+    numbers: Tensor  # (2,), loss and gradient norm, on the host; whole once `end` has passed
+    begin: Mark | None  # None: not to be timed
+    end: Mark
+
+
+class StepLog:
+    """Emits a `step` event for each optimizer step, when the device has done it.
+
+    The device is never waited for as long as it is at most MOST_WAITING steps behind: a step's numbers are copied to
+    the host behind the step, and read when the copy has come. Its seconds are those between two marks on the device's
+    own timeline, so they hold neither what this process did meanwhile nor a pause.
     """
 
     def __init__(
@@ -40,54 +54,52 @@ class StepLog:
         self.emit = emit
         self.progress = progress
         self.rates = rates
+        self.device = device
         self.skips_overflow = skips_overflow
-        self.reads_late = device.type == "cuda"
-        self._waiting: tuple[Step, Tensor, Tensor] | None = None
-        self._clock: float | None = None  # None: the step under way is not to be timed
+        self._waiting: deque[_Waiting] = deque()
+        self._begin: Mark | None = None  # of the step under way; None: it is not to be timed
 
     def add(self, loss: Tensor, grad_norm: Tensor, lr: float) -> None:
         """Note the step that `progress` now stands at; `loss` and `grad_norm` are scalars on the device.
 
         Raises:
-            Diverged: its loss or gradient, or that of the step before, is not finite.
+            Diverged: the loss or gradient of this step, or of one before, is not finite.
         """
-        self.flush()
         step = Step(step=self.progress.step, loss=None, lr=lr, grad_norm=None, tokens=self.progress.tokens)
-        self._waiting = step, loss, grad_norm
-        if not self.reads_late:
-            self.flush()
+        numbers = to_host(torch.stack((loss.detach().float(), grad_norm.detach().float())))
+        end = mark(self.device)
+        self._waiting.append(_Waiting(step, numbers, self._begin, end))
+        self._begin = end
+        while self._waiting and (len(self._waiting) > MOST_WAITING or self._waiting[0].end.passed()):
+            self._tell(self._waiting.popleft())
 
-    def flush(self) -> None:
-        """Emit the step that is waiting, if one is; waits for the device.
+    def pause(self) -> None:
+        """Emit all steps, which waits for the device, and leave what follows (an evaluation, a save) out of the rates.
 
         Raises:
-            Diverged: its loss or gradient is not finite.
+            Diverged: the loss or gradient of one of them is not finite.
         """
-        if self._waiting is None:
-            return
-        step, loss, grad_norm = self._waiting
-        self._waiting = None
-        step.loss, step.grad_norm = _finite(loss.item()), _finite(grad_norm.item())  # .item() waits for the device
-        now = time.perf_counter()
-        if self._clock is not None:
-            step.tokens_per_second = self.rates.tokens_per_step / (now - self._clock)
+        while self._waiting:
+            self._tell(self._waiting.popleft())
+        self._begin = None
+
+    def go_on(self) -> None:
+        """Time the next step from here on, if nothing is timed now."""
+        if self._begin is None:
+            self._begin = mark(self.device)
+
+    def _tell(self, waiting: _Waiting) -> None:
+        waiting.end.wait()
+        step, (loss, grad_norm) = waiting.step, waiting.numbers.tolist()
+        step.loss, step.grad_norm = _finite(loss), _finite(grad_norm)
+        if waiting.begin is not None:
+            step.tokens_per_second = self.rates.tokens_per_step / waiting.end.seconds_since(waiting.begin)
             if self.rates.peak_flops:
                 step.mfu = step.tokens_per_second * self.rates.flops_per_token / self.rates.peak_flops
-        self._clock = now
         self.emit(step)
         if step.loss is None or (step.grad_norm is None and not self.skips_overflow):
             raise Diverged
         self.progress.note_step(step.loss)
-
-    def pause(self) -> None:
-        """Emit what waits, and leave what follows (an evaluation, a save) out of the timing."""
-        self.flush()
-        self._clock = None
-
-    def go_on(self) -> None:
-        """Time the steps from here on again."""
-        if self._clock is None and self._waiting is None:
-            self._clock = time.perf_counter()
 
 
 def _finite(value: float) -> float | None:

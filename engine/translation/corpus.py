@@ -19,8 +19,8 @@ from typing import Any
 
 from engine.contract.events import Emit
 from engine.contract.experiment import Translate
-from engine.data.progress import Progress
-from engine.data.readers import content_hash
+from engine.data.content_hashes import ContentHashes
+from engine.data.progress import PhaseProgress
 from engine.runs.workspace import Workspace
 from engine.translation.marian import FILES, OPTIONAL_FILES, WEIGHTS, OnBatch, Translator, model_folder
 from engine.translation.memory import TranslationMemory
@@ -42,7 +42,9 @@ class CorpusTranslation:
         self._table, self._device_name = table, device_name
         self._folder = model_folder(table.model, mirror, workspace.root, _KEY)
         paths = map(self._folder.joinpath, (*FILES, *OPTIONAL_FILES, *WEIGHTS))
-        files = [(path.name, content_hash(path)) for path in paths if path.is_file()]
+        hashes = ContentHashes(workspace)
+        files = [(path.name, hashes.of(path)) for path in paths if path.is_file()]
+        hashes.save()
         parts = [_FORMAT, *files, table.max_length]
         self.fingerprint = hashlib.blake2b(json.dumps(parts).encode(), digest_size=6).hexdigest()
         name = re.sub(r"[^\w.-]", "-", Path(table.model).name)
@@ -59,7 +61,7 @@ class CorpusTranslation:
         Raises:
             UserError: the model is damaged, memory is too short for a sentence, or the memory cannot be used.
         """
-        progress = Progress(emit, phase, count)
+        progress = PhaseProgress(emit, phase, count)
         for chunk in _chunks(stories):
             begun = progress.done
 
@@ -71,9 +73,9 @@ class CorpusTranslation:
         progress.finish()
 
     def translated(self, stories: Iterable[str]) -> Iterator[str]:
-        """The stories' translations, in order, without those of which nothing is left."""
+        """The stories' translations, in order; one of which nothing is left is empty or white space."""
         for chunk in _chunks(stories):
-            yield from (story for story in self._translate(chunk, None) if story and not story.isspace())
+            yield from self._translate(chunk, None)
 
     def close(self) -> None:
         """Give back the model's memory."""

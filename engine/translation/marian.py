@@ -62,7 +62,7 @@ class Translator:
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-            raise UserError(f"{shown}: {device} has too little free memory for this model") from None
+            raise UserError(f"{shown}: not enough free memory on {device} for this model") from None
         return cls(loaded.eval(), tokenizer, shown)
 
     def translate(
@@ -123,7 +123,7 @@ class Translator:
             if translations is None:
                 if len(batch) == 1:
                     device = self._model.device
-                    raise UserError(f"{self.name}: {device} has too little free memory to translate a sentence")
+                    raise UserError(f"{self.name}: not enough free memory on {device} to translate a sentence")
                 batch_size = len(batch) // 2
                 continue
             done += len(batch)
@@ -186,17 +186,17 @@ def _check_files(folder: Path, shown: str) -> None:
     try:
         kind = json.loads((folder / "config.json").read_bytes()).get("model_type")
     except FileNotFoundError:
-        raise UserError(f"{shown}: {folder} is no model: it lacks config.json") from None
+        raise UserError(f"{shown}: {folder} has no config.json, so it is not a model") from None
     except (OSError, ValueError, AttributeError) as error:
         raise UserError(f"{shown}: {folder / 'config.json'} is damaged: {error}") from None
     if kind != "marian":
-        named = f'a "{kind}" model' if kind else "a model of no known kind"
+        named = f'a "{kind}" model' if kind else "a model of an unknown type"
         raise UserError(f"{shown}: is {named}; wants a Marian model, such as Helsinki-NLP/opus-mt-en-ar")
     lacking = [name for name in FILES if not (folder / name).is_file()]
     if not any((folder / name).is_file() for name in WEIGHTS):
         lacking.append(" or ".join(WEIGHTS))
     if lacking:
-        raise UserError(f"{shown}: {folder} lacks {', '.join(lacking)}")
+        raise UserError(f"{shown}: {folder} has no {', no '.join(lacking)}")
 
 
 def _loaded(folder: Path, shown: str) -> tuple[Any, Any]:
@@ -220,7 +220,9 @@ def _loaded(folder: Path, shown: str) -> tuple[Any, Any]:
         raise UserError(f"{shown}: {folder} is damaged: {type(error).__name__}: {reason}") from None
     model, info = loaded
     if missing := sorted(info["missing_keys"]):
-        raise UserError(f"{shown}: {folder} is damaged: its weights lack {missing[0]} ({len(missing)} in all)")
+        raise UserError(
+            f"{shown}: {folder} is damaged: its weights have no {missing[0]} ({len(missing)} missing in all)"
+        )
     if max(tokenizer.encoder.values()) >= model.config.vocab_size:
         raise UserError(f"{shown}: {folder} is damaged: vocab.json has more tokens than the model")
     return model, tokenizer
@@ -237,7 +239,9 @@ def _language_code(tokenizer: Any, name: str) -> list[int]:
         code for code in codes if target and code[2:-2].startswith(target)
     ]
     if len(codes) > 1 and not meant:
-        raise UserError(f"{name}: translates into several languages, {', '.join(codes[:8])}; wants a model of one")
+        raise UserError(
+            f"{name}: translates into several languages ({', '.join(codes[:8])}); use a model for one language"
+        )
     return [tokenizer.encoder[code] for code in (meant or codes)[:1]]
 
 

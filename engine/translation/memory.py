@@ -71,7 +71,7 @@ class TranslationMemory:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path)) from None
             raise UserError(f"{self._path}: cannot be used: {error}") from None
         except sqlite3.DatabaseError as error:
-            raise UserError(f"{self._path}: is damaged: {error}; delete it, and it is made anew") from None
+            raise UserError(f"{self._path}: is damaged: {error}; delete it, it will be made again") from None
 
 
 def _digest(sentence: str) -> bytes:

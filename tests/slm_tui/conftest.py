@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -68,6 +69,16 @@ def trained_workspace(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     shutil.copytree(trained, root)
     monkeypatch.chdir(root)
     return Workspace(root)
+
+
+@pytest.fixture
+def warm_generation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Generation processes that this process starts begin with torch imported."""
+    from warm_engine import popen
+
+    import slm_tui.generator
+
+    monkeypatch.setattr(slm_tui.generator, "subprocess", SimpleNamespace(**{**vars(subprocess), "Popen": popen}))
 
 
 @pytest.fixture

@@ -132,7 +132,9 @@ def test_the_file_is_what_its_suffix_says_and_the_same_every_time(tmp_path: Path
 
 
 @pytest.mark.parametrize("name", ["قصص/20261121", "$x_$ & <b>", "_hidden", "日本"])
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize(
+    "suffix", [SUFFIXES[0], *(pytest.param(suffix, marks=pytest.mark.slow) for suffix in SUFFIXES[1:])]
+)
 def test_any_name_can_be_drawn(tmp_path: Path, runs: list[Run], name: str, suffix: str) -> None:
     (source,) = sources_of(runs[:1])
     named = [Source(name, source.series, place) for place in range(2)]

@@ -44,7 +44,7 @@ LOOKS = {  # the light theme in the larger size, where every pane is to be seen
     "200x50-dark": ((200, 50), "slm-dark"),
 }
 PROMPT, ARABIC_PROMPT = "Once upon a time", "كان يا ما كان"
-COMMON_LOOKS = ["80x24-dark", "160x48-dark", "160x48-light"]
+COMMON_LOOKS = ["80x24-dark", "160x48-dark", pytest.param("160x48-light", marks=pytest.mark.slow)]
 ASKS = {"catalog", "action_annotate", "action_stop"}  # workers that last as long as the dashboard or a question
 
 

@@ -25,6 +25,8 @@ from slm_tui.widgets.knobs import Knobs
 from slm_tui.widgets.prompt_area import PromptArea
 from slm_tui.widgets.story_text import StoryText
 
+pytestmark = pytest.mark.usefixtures("warm_generation")
+
 
 @pytest.fixture
 def run(trained_workspace: Workspace) -> Run:

@@ -131,9 +131,9 @@ def gpt2(cache: Path, mirror: Path | None) -> BytePairTokenizer:
         where = f"the mirror's copy ({mirror / 'tiktoken'}) is missing or damaged, and" if mirror else "they"
         raise UserError(
             f"GPT-2's tokenizer files: {where} cannot be downloaded: {type(error).__name__}\n"
-            "Without a network: on a machine that has one, run\n"
+            "Without a network: run\n"
             "  TIKTOKEN_CACHE_DIR=DIR/tiktoken python -c 'import tiktoken; tiktoken.get_encoding(\"gpt2\")'\n"
-            "then copy DIR here and set SLM_DATA_MIRROR=DIR (or --mirror DIR)"
+            "on a machine that has one, copy DIR here, and set SLM_DATA_MIRROR=DIR (or --mirror DIR)"
         ) from None
     config = TokenizerConfig("gpt2", encoding._pat_str, dict(encoding._special_tokens), None, encoding.n_vocab)
     return BytePairTokenizer(config, encoding._mergeable_ranks)

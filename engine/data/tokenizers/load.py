@@ -33,7 +33,7 @@ def load_tokenizer(directory: Path) -> Tokenizer:
     except FileNotFoundError as error:
         raise UserError(f"{error.filename}: does not exist") from None
     except (msgspec.MsgspecError, ValueError, KeyError, AssertionError) as error:
-        raise UserError(f"{directory}: is no whole tokenizer: {error}") from None
+        raise UserError(f"{directory}: is not a complete tokenizer: {error}") from None
 
 
 def open_tokenizer(table: TokenizerTable, workspace: Workspace, mirror: Path | None) -> Tokenizer | None:

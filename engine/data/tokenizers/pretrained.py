@@ -171,11 +171,11 @@ def open_pretrained(table: TokenizerTable, mirror: Path | None, root: Path) -> H
         end_of_text = _end_of_text(table, folder, document, shown)
         tokenizer = HuggingFaceTokenizer(document, end_of_text)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{shown}: {folder} is no whole tokenizer: {error}") from None
+        raise UserError(f"{shown}: {folder} is not a complete tokenizer: {error}") from None
     if table.vocab_size not in (None, tokenizer.vocab_size):
         raise UserError(
             f"tokenizer.vocab_size = {table.vocab_size}: {name} has {tokenizer.vocab_size} entries; "
-            "write that, or leave it out"
+            "set it to that, or remove the key"
         )
     return tokenizer
 
@@ -185,7 +185,7 @@ def _document(folder: Path, shown: str) -> str:
     if (folder / FILE).is_file():
         return (folder / FILE).read_text(encoding="utf-8")
     if not any(path for pattern in FILES[5:] for path in folder.glob(pattern)):
-        raise UserError(f"{shown}: {folder} holds no tokenizer: neither {FILE} nor {', '.join(FILES[5:])}")
+        raise UserError(f"{shown}: {folder} contains no tokenizer: no {FILE}, {', '.join(FILES[5:])}")
     from transformers import AutoTokenizer  # takes a second and more
 
     try:
@@ -195,7 +195,7 @@ def _document(folder: Path, shown: str) -> str:
         return str(loaded.backend_tokenizer.to_str())
     except Exception as error:  # noqa: BLE001  damage shows itself in as many ways as there are classes
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"{shown}: {folder} has no {FILE}, and transformers makes none of it: {reason}") from None
+        raise UserError(f"{shown}: {folder} has no {FILE}, and transformers cannot make one: {reason}") from None
 
 
 def _end_of_text(table: TokenizerTable, folder: Path, document: str, shown: str) -> str:
@@ -212,10 +212,7 @@ def _end_of_text(table: TokenizerTable, folder: Path, document: str, shown: str)
     for token in (*(_eos_token(folder / name) for name in ("tokenizer_config.json", "special_tokens_map.json")), EOT):
         if token is not None and token in tokens:
             return token
-    raise UserError(
-        f"{shown}: has no end-of-text token to put between stories; "
-        f"name one of its tokens by tokenizer.end_of_text ({there})"
-    )
+    raise UserError(f"{shown}: has no end-of-text token; set tokenizer.end_of_text to one of its tokens ({there})")
 
 
 def _eos_token(path: Path) -> str | None:

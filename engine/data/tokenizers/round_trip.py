@@ -39,11 +39,11 @@ def loss_warnings(tokenizer: Tokenizer, stories: Sequence[str]) -> list[str]:
     if losses.unknown > _TRIFLE * losses.tokens:
         warnings.append(
             f"tokenizer: {losses.unknown / losses.tokens:.0%} of the first stories' tokens are the unknown token, "
-            "which stands for any text"
+            "so their text is lost"
         )
     if losses.altered > _TRIFLE * losses.stories:
         warnings.append(
-            f"tokenizer: {losses.altered / losses.stories:.0%} of the first stories come back from their tokens "
-            "otherwise than they were, so a model cannot learn them"
+            f"tokenizer: {losses.altered / losses.stories:.0%} of the first stories change when they are "
+            "tokenized and decoded, so a model cannot learn their exact text"
         )
     return warnings

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.amp.grad_scaler import GradScaler
 
 from engine.checkpoints.read import load_model, read_info, tokenizer_of
 from engine.commands.prepare import data_of
 from engine.contract.errors import UserError
+from engine.contract.events import Event
 from engine.data.batches import TokenFile, TrainingBatches
 from engine.model.gpt import GPT
-from engine.optim.optimizer import Optimizers, Schedule
+from engine.optim.optimizer import build_optimizer
 from engine.runs.run import Run
 from engine.training.state import Progress, TrainingState, load_state
 
@@ -26,10 +28,17 @@ def fresh_state(run: Run) -> TrainingState:
     experiment = run.experiment()
     data = data_of(run, experiment, lambda event: None)
     model = GPT(experiment.model, data.manifest.vocab_size)
-    optimizers = Optimizers(model, experiment.train, CPU, scale_gradients=False)
     tokens = TokenFile(data.train, data.manifest.dtype, experiment.model.block_size, CPU)
     batches = TrainingBatches(tokens, experiment.train.batch_size, experiment.train.seed)
-    return TrainingState(model, optimizers, Schedule(optimizers, experiment.train), batches, Progress())
+    optimizer, scaler = build_optimizer(model, experiment.train), GradScaler("cpu", enabled=False)
+    return TrainingState(model, optimizer, scaler, batches, Progress(), experiment.train, CPU)
+
+
+def load(run: Run, state: TrainingState) -> list[Event]:
+    """What is said while `state` is brought to where the run's checkpoint is."""
+    told: list[Event] = []
+    load_state(run, state, told.append)
+    return told
 
 
 class Malicious:
@@ -56,7 +65,7 @@ def test_a_checkpoint_never_executes_code(trained: Run, tmp_path: Path) -> None:
     with open(trained.checkpoints / "last" / "trainer.pt", "wb") as file:
         pickle.dump({"optimizers": Malicious(sign)}, file, protocol=2)
     with pytest.raises(UserError, match="cannot be resumed from"):
-        load_state(trained, fresh_state(trained), CPU)
+        load(trained, fresh_state(trained))
     assert not sign.exists()
 
 
@@ -92,7 +101,7 @@ def test_a_damaged_checkpoint_is_not_resumed_from(trained: Run, file: str) -> No
     path = trained.checkpoints / "last" / file
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(UserError) as caught:
-        load_state(trained, fresh_state(trained), CPU)
+        load(trained, fresh_state(trained))
     damage = f"the checkpoint {path.parent} is damaged: {file} cannot be read"
     assert str(caught.value) == f"{damage}; the run cannot be resumed from it"
 
@@ -113,13 +122,13 @@ def test_a_state_for_another_model_is_refused(trained: Run) -> None:
     text = trained.experiment_file.read_text()
     trained.experiment_file.write_text(text.replace("n_layer = 2", "n_layer = 3"))
     with pytest.raises(UserError, match="cannot be resumed from"):
-        load_state(trained, fresh_state(trained), CPU)
+        load(trained, fresh_state(trained))
 
 
 def test_a_checkpoint_that_was_set_aside_when_the_process_died_is_found(trained: Run) -> None:
     last = trained.checkpoints / "last"
     last.rename(trained.checkpoints / ".last.old")
     state = fresh_state(trained)
-    load_state(trained, state, CPU)
+    load(trained, state)
     assert state.progress.step == 8
     assert last.is_dir()

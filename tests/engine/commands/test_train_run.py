@@ -12,12 +12,17 @@ from pathlib import Path
 
 import pytest
 import tiny_tokenizers
+import torch
 from support import engine, events_of, start_engine, start_fresh_engine, taken_device, wait_for
+from trainings import train_here
 
+from engine.commands import evaluate, generate, train_run
 from engine.commands.evaluate import evaluate_run
 from engine.contract.errors import UserError
-from engine.contract.events import Prepare, Prepared, Queued, RunEnded, RunStarted, Step, Warning
+from engine.contract.events import Event, Prepare, Prepared, Queued, RunEnded, RunStarted, Step, Warning
+from engine.contract.experiment import Hardware
 from engine.contract.overrides import apply_overrides
+from engine.runs.devices import DeviceName
 from engine.runs.run import Run
 
 NewRun = Callable[..., Run]
@@ -135,16 +140,15 @@ def test_a_run_is_evaluated_on_its_prepared_data_when_their_source_is_gone(new_r
 
 
 def resumed_on_other_texts(new_run: NewRun, tmp_path: Path, tokenizer: str) -> tuple[Run, int]:
-    """A run of three steps whose corpus is another one, and whose data are gone, when it goes on; the exit code."""
+    """A run that stopped after three steps and goes on with other texts, its data being gone; the exit code."""
     corpus = tmp_path / "stories.txt"
     corpus.write_text("<|endoftext|>".join(f"Once there were {n} hens." for n in range(400)))
-    run = new_run("data.source=files", "data.files=['stories.txt']", "train.max_steps=3", "train.warmup_steps=0")
+    run = new_run("data.source=files", "data.files=['stories.txt']", "train.max_steps=6", "train.warmup_steps=0")
     overridden = apply_overrides(run.experiment_file.read_text(), [f"tokenizer={tokenizer}"])
     run.experiment_file.write_text(overridden)
-    assert engine(run) == 0, run.log.read_text()
+    assert train_here(run, stop_requested=lambda: run.status().step >= 3) == "stopped"
     shutil.rmtree(tmp_path / "data")
     corpus.write_text("<|endoftext|>".join(f"Zwölf Boxkämpfer jagen {n} Eulen quer." for n in range(400)))
-    run.experiment_file.write_text(run.experiment_file.read_text().replace("max_steps = 3", "max_steps = 6"))
     return run, engine(run, "--resume")
 
 
@@ -228,3 +232,66 @@ def test_too_little_memory_is_told_with_what_to_change(new_run: NewRun) -> None:
     last = events_of(run)[-1]
     assert isinstance(last, RunEnded) and last.error is not None
     assert "out of memory" in last.error and "train.batch_size" in last.error
+
+
+@pytest.mark.parametrize("words", ["CUDA out of memory. Tried to allocate", "MPS backend out of memory (MPS allocated"])
+def test_a_gpu_that_is_full_is_told_with_what_to_change(new_run: NewRun, words: str) -> None:
+    assert "lower train.batch_size" in train_run._explained(RuntimeError(words), new_run())
+
+
+def test_other_commands_set_the_device_up_as_training_does(trained: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Hardware] = []
+
+    def prepare_device(hardware: Hardware) -> torch.device:
+        asked.append(hardware)
+        return torch.device("cpu")
+
+    for module in (evaluate, generate):
+        monkeypatch.setattr(module, "prepare_device", prepare_device)
+    evaluate_run(trained, "last", "mps", lambda event: None)
+    generate._device(trained, "cuda:1", None)
+    generate._device(trained, "auto", "int8")
+    assert [(hardware.device, hardware.num_threads) for hardware in asked] == [("mps", 1), ("cuda:1", 1), ("cpu", 1)]
+
+
+def test_a_gpu_is_set_up_before_the_data_are_prepared(new_run: NewRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its memory is reserved then, too: whoever comes later finds it taken."""
+    from engine.device import choice
+
+    run = new_run(
+        "hardware.memory_fraction=0.5", "train.deterministic=true", "data.source=files", "data.files=['no.csv']"
+    )
+    did: list[object] = []
+
+    def prepare_device(hardware: Hardware, *, deterministic: bool) -> torch.device:
+        did.append(deterministic)
+        return torch.device("cuda", 0)
+
+    monkeypatch.setattr(choice, "prepare_device", prepare_device)
+    monkeypatch.setattr(train_run, "reserve_memory", lambda device, fraction: did.append((str(device), fraction)))
+    monkeypatch.setattr(train_run, "Stop", StandInStop)
+    said: list[Event] = []
+    train_run._work(run, run.experiment(), said.append, resume=False)
+    assert did == [True, ("cuda:0", 0.5)]
+    info = run.info()
+    assert info is not None and info.device == "cuda:0"
+    assert isinstance(said[-1], RunStarted), "what comes of the data is told by whoever called"
+
+
+def test_a_driver_that_torch_cannot_use_is_told_where_the_cpu_trains(
+    new_run: NewRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = new_run("hardware.device=auto", "hardware.share_device=true", "data.source=files", "data.files=['no.csv']")
+    monkeypatch.setattr(train_run, "find_device", lambda wanted: DeviceName("cuda:0", "GPU-1"))
+    monkeypatch.setattr(train_run, "Stop", StandInStop)
+    said: list[Event] = []
+    train_run._work(run, run.experiment(), said.append, resume=False)
+    (warning,) = (event.message for event in said if isinstance(event, Warning))
+    assert warning.startswith("trains on the CPU: this torch")
+
+
+class StandInStop(train_run.Stop):
+    """One that leaves the tests' own signals alone."""
+
+    def __init__(self) -> None:
+        self.requested, self.interrupts = False, True

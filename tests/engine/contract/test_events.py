@@ -267,6 +267,25 @@ def test_threads_may_share_a_writer(path: Path) -> None:
     assert len(read_all(path)) == 1500
 
 
+def test_a_thread_begins_a_new_line_after_the_half_of_another(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer, write = EventWriter(path), os.write
+    other = threading.Thread(target=lambda: writer(step(2)))
+
+    def cut_short(descriptor: int, line: bytes) -> int:
+        monkeypatch.setattr(os, "write", write)
+        write(descriptor, line[: len(line) // 2])
+        other.start()
+        other.join(timeout=0.2)  # it must wait until the half is known to be one
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", cut_short)
+    with pytest.raises(OSError):
+        writer(step(1))
+    other.join()
+    writer.close()
+    assert steps(read_all(path)) == [2]
+
+
 def test_numbers_that_are_none_are_written_as_null() -> None:
     assert msgspec.json.decode(encode(Step(1, None, 1.0, None, 1)))["loss"] is None
 

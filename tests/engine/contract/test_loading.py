@@ -79,6 +79,7 @@ eval_batches = 3
 early_stopping = 4
 precision = "bf16"
 compile = true
+deterministic = true
 seed = 0
 checkpoint_interval = 30
 sample_interval = 40

@@ -70,17 +70,18 @@ import torch._dynamo  # every first optimizer imports it
 from engine.contract.experiment import Experiment
 from engine.device.memory import keep_large_buffers
 from engine.model.gpt import GPT
-from engine.optim.optimizer import Optimizers
+from engine.optim.optimizer import build_optimizer, clip_gradients
 
 def train(experiment, steps):
     vocabulary = experiment.tokenizer.vocab_size
     model = GPT(experiment.model, vocabulary)
-    optimizers = Optimizers(model, experiment.train, torch.device("cpu"), scale_gradients=False)
+    optimizer = build_optimizer(model, experiment.train)
     for _ in range(steps):
         ids = torch.randint(vocabulary, (experiment.train.batch_size, experiment.model.block_size))
-        optimizers.backward(model.loss(ids, ids))
-        optimizers.clip()
-        optimizers.step()
+        model.loss(ids, ids).backward()
+        clip_gradients(model.parameters(), experiment.train.grad_clip)
+        optimizer.step()
+        optimizer.zero_grad()
 
 torch.set_num_threads(1)
 keep_large_buffers()  # as a run does

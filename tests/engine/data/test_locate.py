@@ -84,7 +84,7 @@ def test_a_home_that_there_is_not_is_a_missing_file(workspace: Workspace) -> Non
 
 def test_a_folder_is_no_file(workspace: Workspace) -> None:
     (workspace.root / "corpus").mkdir()
-    with pytest.raises(UserError, match=r"corpus is a folder; wants files, such as corpus/\*\.csv"):
+    with pytest.raises(UserError, match=r"corpus is a folder; name its files, such as corpus/\*\.csv"):
         found("corpus", workspace)
 
 
@@ -112,7 +112,7 @@ def test_a_download_is_kept_for_the_next_time(workspace: Workspace, server: http
 
 
 @pytest.mark.parametrize(
-    ("name", "wanted"), [("missing.txt", "the server answers 404"), ("broken.txt", "broke after 7,000 of 7,009")]
+    ("name", "wanted"), [("missing.txt", "the server answered 404"), ("broken.txt", "lost after 7,000 of 7,009")]
 )
 def test_a_failed_download_leaves_nothing(
     workspace: Workspace, server: http.server.ThreadingHTTPServer, name: str, wanted: str

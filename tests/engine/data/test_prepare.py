@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -12,14 +13,16 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import pyarrow
 import pytest
 from filelock import FileLock
+from pyarrow import parquet
 
 from engine.contract.errors import UserError
 from engine.contract.events import Event, Prepare, Warning
 from engine.contract.experiment import Data, Experiment, Model, Tokenizer, Train
+from engine.data import content_hashes, token_files
 from engine.data import prepare as module
-from engine.data import token_files
 from engine.data.prepare import PreparedData, prepare
 from engine.data.tokenizers import byte_pair
 from engine.runs.workspace import Workspace
@@ -127,7 +130,7 @@ def test_damaged_data_is_made_again(workspace: Workspace) -> None:
     first = prepared(workspace)
     whole = first.train.read_bytes()
     first.train.write_bytes(whole[:-2])
-    with pytest.raises(UserError, match=r"train\.bin: is damaged"):
+    with pytest.raises(UserError, match=r"train\.bin is damaged"):
         PreparedData.load(first.directory)
     again = prepared(workspace)
     assert not again.cached
@@ -175,7 +178,7 @@ def test_stories_left_out_of_training_are_counted_in_a_warning(workspace: Worksp
     events: list[Event] = []
     data = prepare("first", experiment(), workspace, None, events.append)
     left_out = 3 * len(STORIES) - data.manifest.train.stories - data.manifest.val.stories
-    assert f"{left_out} training stories left out: the validation split holds the same" in [
+    assert f"{left_out} training stories left out: they are also in the validation split" in [
         event.message for event in events if isinstance(event, Warning)
     ]
 
@@ -196,14 +199,14 @@ def test_progress_goes_through_the_phases(workspace: Workspace) -> None:
     events: list[Event] = []
     prepare("first", experiment(), workspace, None, events.append)
     phases = [event.phase for event in events if isinstance(event, Prepare)]
-    assert list(dict.fromkeys(phases)) == ["count", "read", "train tokenizer", "tokenize train", "tokenize validation"]
+    assert list(dict.fromkeys(phases)) == ["read", "train tokenizer", "tokenize"]
     last = [event for event in events if isinstance(event, Prepare)][-1]
-    assert (last.done, last.total) == (4, 4)
+    assert (last.done, last.total) == (36, 36)
 
 
 @pytest.mark.parametrize(
     ("stories", "wanted"),
-    [(["one"], "1 story is too few"), (["same", "same"], "the training split holds no story: each one is")],
+    [(["one"], "1 story is too few"), (["same", "same"], "the training split contains no stories: every one is also")],
 )
 def test_too_little_data_leaves_nothing_behind(workspace: Workspace, stories: list[str], wanted: str) -> None:
     write(workspace.root / "a.txt", stories)
@@ -254,7 +257,7 @@ if limit < 10**9:  # to be killed: every block is a line of the journal, and eve
 
 
 def emit(event):
-    if getattr(event, "phase", "") == "tokenize train" and event.done >= limit:
+    if getattr(event, "phase", "") == "tokenize" and event.done >= limit:
         print("tokenizing", flush=True)
         sys.stdin.read()
 
@@ -297,15 +300,15 @@ def killed_at(workspace: Workspace, stories: int) -> Path:
     return part
 
 
-def test_a_killed_preparation_is_gone_on_with_where_it_was(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_preparation_is_resumed_where_it_was(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = prepared(Workspace(Path(shutil.copytree(workspace.root, workspace.root.with_name("whole")))))
     part = killed_at(workspace, 25)
     written = json.loads((part / "train.json").read_bytes())
     with open(part / "train.bin", "ab") as file:
         file.write(b"what came after the journal's last line")
-    assert 10 < written["stories"] < 25
+    written_too = json.loads((part / "val.json").read_bytes())
+    assert 10 < written["stories"] + written_too["stories"] < 25
+    assert written["stories"] and written_too["stories"]
 
     tokenized: list[int] = []
     encode = byte_pair.BytePairTokenizer.encode_stories
@@ -317,7 +320,7 @@ def test_a_killed_preparation_is_gone_on_with_where_it_was(
     monkeypatch.setattr(byte_pair.BytePairTokenizer, "encode_stories", counting)
     monkeypatch.setattr(module, "train_byte_bpe", None)  # it has been trained
     data = prepared(workspace)
-    assert sum(tokenized) == len(STORIES) - written["stories"]
+    assert sum(tokenized) == len(STORIES) - written["stories"] - written_too["stories"]
     for name in ("train.bin", "val.bin", "tokenizer/vocab.tiktoken"):
         assert (data.directory / name).read_bytes() == (whole.directory / name).read_bytes()
     assert data.manifest.train == whole.manifest.train
@@ -338,20 +341,20 @@ def test_what_a_kill_left_a_month_ago_is_swept_away_unless_it_is_in_use(workspac
     assert {name for name, part in parts.items() if part.exists()} == {"new", "used"}
 
 
-@pytest.mark.parametrize("damaged", ["train.json", "train.bin", "tokenizer/vocab.tiktoken"])
+@pytest.mark.parametrize("damaged", ["train.json", "train.bin", "val.json", "val.bin", "tokenizer/vocab.tiktoken"])
 def test_what_a_kill_left_is_made_anew_where_it_is_damaged(workspace: Workspace, damaged: str) -> None:
     whole = prepared(Workspace(Path(shutil.copytree(workspace.root, workspace.root.with_name("whole")))))
     part = killed_at(workspace, 25)
     (part / damaged).write_bytes((part / damaged).read_bytes()[:3])
     data = prepared(workspace)
-    assert data.train.read_bytes() == whole.train.read_bytes()
-    assert data.manifest.train == whole.manifest.train
+    assert (data.train.read_bytes(), data.val.read_bytes()) == (whole.train.read_bytes(), whole.val.read_bytes())
+    assert (data.manifest.train, data.manifest.val) == (whole.manifest.train, whole.manifest.val)
 
 
 def test_an_interrupted_preparation_is_kept_and_a_failed_one_is_not(workspace: Workspace) -> None:
     def stopping(error: BaseException) -> list[Path]:
         def emit(event: Event) -> None:
-            if isinstance(event, Prepare) and event.phase == "tokenize train":
+            if isinstance(event, Prepare) and event.phase == "tokenize":
                 raise error
 
         with pytest.raises(type(error)):
@@ -377,6 +380,7 @@ def test_a_full_disk_is_a_user_error_and_leaves_nothing(workspace: Workspace) ->
     assert [name for name in listing.split() if not name.endswith(".lock")] == []
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_corpus(workspace: Workspace) -> None:
     peaks = []
     words = "Once there was a small cat who saw a big red ball in the park and was very happy. " * 60
@@ -395,3 +399,81 @@ def test_the_manifest_says_what_shaped_the_data(workspace: Workspace) -> None:
     assert document["key"]["tokenizer"]["vocab_size"] == 300
     assert document["key"]["split_seed"] == 42
     assert oct(os.stat(data.directory / "manifest.json").st_mode & 0o444) == oct(0o444)
+
+
+def read_of(workspace: Workspace, wanted: Experiment) -> tuple[PreparedData, float]:
+    """The prepared data, and how often the files' bytes were read for it, by this process's count."""
+    before = bytes_read()
+    data = prepared(workspace, wanted)
+    size = sum((workspace.root / name).stat().st_size for name in wanted.data.files)
+    return data, (bytes_read() - before) / size
+
+
+def bytes_read() -> int:
+    return int(Path("/proc/self/io").read_text().split()[1])
+
+
+def many(folder: Path, kind: str) -> str:
+    """A file of some 3 MB, beside which what else is read counts for nothing."""
+    stories = [f"{n} {story} " + "And they were happy. " * 100 for n in range(50) for story in STORIES]
+    folder.mkdir(exist_ok=True)
+    name = f"many.{kind}"
+    if kind == "csv":
+        with open(folder / name, "w", newline="") as file:
+            csv.writer(file).writerows([["id", "text"], *([n, story] for n, story in enumerate(stories))])
+    elif kind == "jsonl":
+        (folder / name).write_text("".join(json.dumps({"text": story}) + "\n" for story in stories))
+    elif kind == "parquet":
+        table = pyarrow.table({"text": stories, "id": list(range(len(stories)))})
+        parquet.write_table(table, folder / name, compression="none", use_dictionary=False, row_group_size=500)
+    else:
+        write(folder / name, stories)
+    return name
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="only Linux counts what a process reads")
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet", "txt"])
+def test_a_corpus_is_read_once_for_its_digests_and_once_for_its_tokens(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(content_hashes, "SETTLED", -(10**12))
+    name = many(workspace.root, kind)
+    trained, times = read_of(workspace, experiment((name,)))
+    assert 2.9 < times < 3.2, "its tokenizer reads it, too"
+    cached, times = read_of(workspace, experiment((name,)))
+    assert cached.cached and times < 0.1
+    monkeypatch.setattr(module, "train_byte_bpe", None)
+    monkeypatch.setattr(module, "open_tokenizer", lambda *_: trained.tokenizer())
+    other, times = read_of(workspace, experiment((name,), split_seed=1))
+    assert not other.cached and 1.9 < times < 2.2
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="only Linux counts what a process reads")
+def test_a_moved_corpus_is_found_by_hashing_it_alone(workspace: Workspace) -> None:
+    name = many(workspace.root, "csv")
+    first = prepared(workspace, experiment((name,)))
+    (workspace.root / name).rename(workspace.root / "moved.csv")
+    events: list[Event] = []
+    before = bytes_read()
+    found = prepare("second", experiment(("moved.csv",)), workspace, None, events.append)
+    assert (found.directory, found.cached) == (first.directory, True)
+    assert not events, "no story was read"
+    assert (bytes_read() - before) / (workspace.root / "moved.csv").stat().st_size < 1.1
+
+
+def test_a_corpus_that_changes_between_two_passes_is_a_user_error(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(content_hashes, "SETTLED", -(10**12))
+    shutil.rmtree(prepared(workspace).directory)  # its files' hashes stay known
+    reserved = module.locked
+
+    def changing(*arguments: object) -> object:
+        write(workspace.root / "a.txt", STORIES[1:])
+        return reserved(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "locked", changing)
+    with pytest.raises(UserError, match="changed while it was prepared"):
+        prepared(workspace)
+    monkeypatch.undo()
+    assert prepared(workspace).manifest.train.stories == 31

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from engine.contract.events import Event, Prepare
-from engine.data.progress import Progress
+from engine.data.progress import PhaseProgress
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def passed(clock: list[float], total: int | None, seconds_each: list[float]) -> list[Prepare]:
     events: list[Event] = []
-    progress = Progress(events.append, "tokenize", total)
+    progress = PhaseProgress(events.append, "tokenize", total)
     for seconds in seconds_each:
         clock[0] += seconds
         progress.add()

@@ -11,8 +11,8 @@ from typing import Any
 
 import pyarrow
 import pytest
-from hub_server import address, hub_server
 from pyarrow import parquet
+from warm_datasets import WarmDatasets
 
 from engine.contract.errors import UserError
 from engine.contract.events import Event, Prepare
@@ -125,7 +125,9 @@ def test_a_normal_form_cannot_hide_an_end_of_text(tmp_path: Path) -> None:
     assert sorted([*splits.train(), *splits.validation()]) == ["one", "three", "two"]
 
 
-@pytest.mark.parametrize(("texts", "wanted"), [(["only one"], "1 story is too few"), (["", " "], "holds no story")])
+@pytest.mark.parametrize(
+    ("texts", "wanted"), [(["only one"], "1 story is too few"), (["", " "], "contains no stories")]
+)
 def test_too_few_stories_is_a_user_error(tmp_path: Path, texts: list[str], wanted: str) -> None:
     with pytest.raises(UserError, match=wanted):
         split(tmp_path, texts)
@@ -133,7 +135,7 @@ def test_too_few_stories_is_a_user_error(tmp_path: Path, texts: list[str], wante
 
 def test_stories_between_blank_lines_are_one_story_until_the_separator_says_so(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("one\n\ntwo\n\nthree\n")
-    with pytest.raises(UserError, match=r'document_separator = "<\|endoftext\|>"; "\\n\\n" does where blank lines'):
+    with pytest.raises(UserError, match=r'document_separator = "<\|endoftext\|>"; use "\\n\\n" if blank lines'):
         source(tmp_path, Data("files", files=("a.txt",))).divide(silent)
     told = source(tmp_path, Data("files", files=("a.txt",), document_separator="\n\n")).divide(silent)
     assert sorted([*told.train(), *told.validation()]) == ["one", "three", "two"]
@@ -148,7 +150,7 @@ def test_files_are_read_in_the_order_that_the_experiment_gives(tmp_path: Path) -
 
 def test_the_fingerprint_follows_the_texts_and_not_the_path(tmp_path: Path) -> None:
     def fingerprint(*names: str) -> str:
-        return source(tmp_path, Data("files", files=names)).fingerprint
+        return source(tmp_path, Data("files", files=names)).fingerprint()
 
     lines_file(tmp_path / "a.jsonl", ["one", "two"])
     lines_file(tmp_path / "moved" / "other.jsonl", ["one", "two"])
@@ -170,8 +172,8 @@ def test_builtin_stories_are_the_same_ones_every_time(tmp_path: Path, language: 
     first, second = source(tmp_path, data), source(tmp_path, data)
     train, validation = list(first.divide(silent).train()), list(second.divide(silent).validation())
     assert (len(train), len(validation)) == (45, 5)
-    assert first.fingerprint == second.fingerprint
-    assert first.fingerprint != source(tmp_path, Data("builtin", language=language, stories=51)).fingerprint  # type: ignore[arg-type]
+    assert first.fingerprint() == second.fingerprint()
+    assert first.fingerprint() != source(tmp_path, Data("builtin", language=language, stories=51)).fingerprint()  # type: ignore[arg-type]
 
 
 def test_progress_is_reported_as_events(tmp_path: Path) -> None:
@@ -180,7 +182,7 @@ def test_progress_is_reported_as_events(tmp_path: Path) -> None:
     data = Data("files", files=("a.jsonl",))
     open_source(data, Workspace(tmp_path), None, events.append).divide(events.append)
     ends = {event.phase: (event.done, event.total) for event in events if isinstance(event, Prepare)}
-    assert ends == {"count": (30, 30), "read": (3, 3)}
+    assert ends == {"read": (30, 30)}
 
 
 def test_a_missing_mirror_is_a_user_error(tmp_path: Path) -> None:
@@ -230,9 +232,7 @@ class TestHubDatasetInTheMirror:
         lines_file(folder / "test.jsonl", ["b"])
         with pytest.raises(UserError) as caught:
             self.hub(tmp_path)
-        wanted = (
-            'data.val_split = "validation": dataset owner/name has no such split; there are test, train; val_split = ""'
-        )
+        wanted = 'data.val_split = "validation": dataset owner/name has no such split, only test, train; val_split = ""'
         assert wanted in str(caught.value)
 
     def test_a_configuration_has_its_own_folder(self, tmp_path: Path, folder: Path) -> None:
@@ -243,7 +243,7 @@ class TestHubDatasetInTheMirror:
 
     def test_a_configuration_that_is_not_there_is_told_with_those_that_are(self, tmp_path: Path, folder: Path) -> None:
         lines_file(folder / "arabic" / "train-00000-of-00001.jsonl", ["c", "d"])
-        with pytest.raises(UserError, match=r'data\.config = "foo": .*there are arabic'):
+        with pytest.raises(UserError, match=r'data\.config = "foo": .*only arabic'):
             self.hub(tmp_path, config="foo", val_split="")
 
     @pytest.mark.parametrize("dataset", ["../name", "/etc", "owner/../name", "a/b/c"])
@@ -266,7 +266,7 @@ for keys in json.loads(sys.argv[1]):
         data = Data("hub", **{"dataset": "owner/name", **keys})
         source = open_source(data, Workspace(Path.cwd()), None, lambda event: None)
         splits = source.divide(lambda event: None)
-        answers.append([source.fingerprint, list(splits.train()), list(splits.validation())])
+        answers.append([source.fingerprint(), list(splits.train()), list(splits.validation())])
     except UserError as error:
         answers.append(str(error))
 print(json.dumps(answers))
@@ -290,8 +290,8 @@ def test_a_hub_dataset_is_read_through_datasets(tmp_path: Path) -> None:
     whole, half, no_split, no_column, no_config = json.loads(done.stdout)
     assert whole[1:] == [["one", "two", "three"], ["four"]]
     assert half == [whole[0], ["one", "two"], ["four"]]
-    assert "there are train, validation" in no_split
-    assert 'there are text; did you mean "text"?' in no_column
+    assert "has no such split, only train, validation" in no_split
+    assert 'only text; did you mean "text"?' in no_column
     assert no_config == """data.dataset = "owner/name": BuilderConfig 'other' not found. Available: ['default']"""
 
 
@@ -313,38 +313,39 @@ def test_a_hub_dataset_counts_by_its_texts_where_datasets_would_keep_it_in_memor
     assert told[0][0] != told[1][0]
 
 
-def ask(root: Path, endpoint: str, *cases: dict[str, str]) -> list[Any]:
-    """What a process answers that asks the hub at `endpoint`."""
-    environment = {"HF_HOME": str(root / "cache"), "HF_ENDPOINT": endpoint, "PYTHONPATH": os.getcwd()}
-    command = [sys.executable, "-c", HUB_PROGRAM, json.dumps(cases)]
-    done = subprocess.run(
-        command, cwd=root, env={**os.environ, **environment}, capture_output=True, text=True, check=True
-    )
-    return json.loads(done.stdout)
+def ask(hub: WarmDatasets, root: Path, *cases: dict[str, str]) -> list[Any]:
+    """What a process answers that asks the hub."""
+    return json.loads(hub.run(HUB_PROGRAM, json.dumps(cases), root))
 
 
-def test_a_misspelt_or_gated_dataset_is_said_and_one_on_the_hub_is_read_without_it_later(tmp_path: Path) -> None:
+def test_a_misspelt_or_gated_dataset_is_said_and_one_on_the_hub_is_read_without_it_later(
+    hub: WarmDatasets, tmp_path: Path
+) -> None:
     files = {"README.md": b"# stories", "train.jsonl": b'{"text": "a"}\n', "validation.jsonl": b'{"text": "b"}\n'}
-    with hub_server(files) as server:
+    with hub.serving(files):
         cases = [{}, {"dataset": "owner/nmae"}, {"dataset": "owner/gated"}]
-        there, misspelt, gated = ask(tmp_path, address(server), *cases)
+        there, misspelt, gated = ask(hub, tmp_path, *cases)
         assert there[1:] == [["a"], ["b"]]
         assert misspelt.startswith('data.dataset = "owner/nmae": the hub has no such dataset, or it is private')
-        assert "ask its owner at https://huggingface.co/datasets/owner/gated, then run hf auth login" in gated
+        assert (
+            "is gated; request access at https://huggingface.co/datasets/owner/gated, then run hf auth login" in gated
+        )
 
 
-def test_a_network_that_goes_away_in_the_middle_is_said(tmp_path: Path) -> None:
+def test_a_network_that_goes_away_in_the_middle_is_said(hub: WarmDatasets, tmp_path: Path) -> None:
     files = {"README.md": b"# stories", "train.jsonl": b'{"text": "a"}\n' * 40, "validation.jsonl": b'{"text": "b"}\n'}
-    with hub_server(files, broken="train.jsonl") as server:
-        (told,) = ask(tmp_path, address(server), {})
+    with hub.serving(files, broken="train.jsonl"):
+        (told,) = ask(hub, tmp_path, {})
     assert told.startswith('data.dataset = "owner/name": peer closed connection')
     assert "hf download owner/name --repo-type dataset --local-dir DIR/owner/name" in told
 
 
-def test_a_dataset_that_cannot_be_read_is_said_with_the_cause_and_without_blaming_the_network(tmp_path: Path) -> None:
+def test_a_dataset_that_cannot_be_read_is_said_with_the_cause_and_without_blaming_the_network(
+    hub: WarmDatasets, tmp_path: Path
+) -> None:
     files = {"README.md": b"# stories", "train.jsonl": b'{"text": "a"}\n{"text": \n', "test.jsonl": b'{"text": "b"}\n'}
-    with hub_server(files) as server:
-        (told,) = ask(tmp_path, address(server), {})
+    with hub.serving(files):
+        (told,) = ask(hub, tmp_path, {})
     assert told.startswith('data.dataset = "owner/name": An error occurred while generating the dataset: ')
     assert "JSON" in told and len(told.splitlines()) == 1
 

@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
-from support import engine, events_of, start_engine, wait_for
+from support import engine, events_of
+from trainings import train_here
 
 from engine.checkpoints.read import load_model, tokenizer_of
 from engine.commands.export_ import export
 from engine.commands.prepare import prepare_experiment
 from engine.commands.tokenize import tokenize_text
 from engine.contract.errors import UserError
-from engine.contract.events import Event, Step, Warning
+from engine.contract.events import Event, Warning
 from engine.contract.experiment import Model
 from engine.runs.run import Run
 from engine.runs.workspace import MIRROR_VARIABLE, Workspace
@@ -83,17 +84,10 @@ def test_an_experiments_name_is_its_newest_run_with_a_checkpoint(trained: Run, n
 
 
 def test_what_goes_on_does_not_start_again(trained: Run, new_run: NewRun) -> None:
-    keys = ("train.max_steps=100000", "train.warmup_steps=0", "train.checkpoint_interval=1")
-    run = new_run(f"train.init_from={trained.id!r}", *keys)
-    process = start_engine(run)
-    wait_for(lambda: any(isinstance(event, Step) and event.step > 2 for event in events_of(run)), "some steps")
-    process.terminate()
-    assert process.wait(timeout=60) == 130
+    run = new_run(f"train.init_from={trained.id!r}", "train.checkpoint_interval=1")
+    assert train_here(run, stop_requested=lambda: run.status().step >= 3) == "stopped"
     shutil.rmtree(trained.path)
-    text = run.experiment_file.read_text(encoding="utf-8")
-    last = max(event.step for event in events_of(run) if isinstance(event, Step))
-    run.experiment_file.write_text(text.replace("max_steps = 100000", f"max_steps = {last + 1}"), encoding="utf-8")
-    assert engine(run, "--resume") == 0, run.log.read_text()
+    assert train_here(run, resume=True) == "finished"
 
 
 @pytest.mark.parametrize("where", ["a folder", "the hub"])

@@ -505,7 +505,7 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize("size", [(80, 24), (160, 48)], ids=["narrow", "wide"])
+@pytest.mark.parametrize("size", [pytest.param((160, 48), marks=pytest.mark.slow), (80, 24)], ids=["wide", "narrow"])
 async def test_odd_events_do_no_harm_as_they_come_or_at_once(
     workspace: Workspace, new_run: Callable[..., Run], size: tuple[int, int]
 ) -> None:

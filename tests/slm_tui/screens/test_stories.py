@@ -24,6 +24,8 @@ from slm_tui.widgets.prompt_area import AsRead, PromptArea
 from slm_tui.widgets.story_column import StoryColumn
 from slm_tui.widgets.story_text import StoryText
 
+pytestmark = pytest.mark.usefixtures("warm_generation")
+
 
 @pytest.fixture
 def workspace(trained_workspace: Workspace) -> Workspace:
@@ -232,7 +234,7 @@ async def test_a_run_without_a_checkpoint_says_so(workspace: Workspace, run: Run
     shutil.rmtree(run.checkpoints)
     async with dashboard(workspace, (100, 30)) as pilot:
         await pilot.press("g")
-        await sees(pilot, "no best checkpoint")
+        await sees(pilot, "the generation process is gone", "has no best")
 
 
 async def test_a_better_checkpoint_is_offered(workspace: Workspace, run: Run) -> None:
@@ -266,7 +268,7 @@ async def test_an_arabic_prompt_is_shown_as_it_is_read_with_its_cursor(workspace
         await until(pilot, lambda: not as_read.display and prompt.border_title == "prompt")
 
 
-@pytest.mark.parametrize("size", [(20, 5), (80, 24), (160, 48)], ids=str)
+@pytest.mark.parametrize("size", [(20, 5), (80, 24), pytest.param((160, 48), marks=pytest.mark.slow)], ids=str)
 async def test_every_size_of_terminal_bears_a_story(workspace: Workspace, size: tuple[int, int]) -> None:
     async with opened(workspace, size) as pilot:
         await pilot.press("enter")

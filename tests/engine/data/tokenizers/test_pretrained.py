@@ -144,7 +144,7 @@ def test_a_damaged_tokenizer_is_a_user_error(tmp_path: Path, broken: str) -> Non
         path = tmp_path / folder / broken
         path.write_bytes(path.read_bytes()[:-5] + b"}")
     for load in (lambda: opened(tmp_path), lambda: load_tokenizer(tmp_path / "saved")):
-        with pytest.raises(UserError, match="is no whole tokenizer"):
+        with pytest.raises(UserError, match="is not a complete tokenizer"):
             load()
 
 
@@ -163,8 +163,8 @@ def test_without_an_end_of_text_token_the_message_says_how_to_name_one(tmp_path:
     with pytest.raises(UserError) as caught:
         opened(tmp_path)
     assert str(caught.value) == (
-        'tokenizer.name = "folder": has no end-of-text token to put between stories; '
-        "name one of its tokens by tokenizer.end_of_text (its special tokens are [UNK], [CLS], [SEP])"
+        'tokenizer.name = "folder": has no end-of-text token; '
+        "set tokenizer.end_of_text to one of its tokens (its special tokens are [UNK], [CLS], [SEP])"
     )
     assert opened(tmp_path, end_of_text="[SEP]").eot_id == 2
     with pytest.raises(UserError, match=r'end_of_text = "\[SEPP\]": .*has no such token; .*; did you mean \[SEP\]\?'):
@@ -189,7 +189,7 @@ def test_a_size_that_is_not_the_tokenizers_own_is_refused(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("name", "wanted"),
-    [("no/such/folder", "no such folder in"), ("../out", "no such folder in"), ("empty", "holds no tokenizer")],
+    [("no/such/folder", "no such folder in"), ("../out", "no such folder in"), ("empty", "contains no tokenizer")],
 )
 def test_what_is_no_tokenizer_is_a_user_error(tmp_path: Path, name: str, wanted: str) -> None:
     (tmp_path / "empty").mkdir()
@@ -245,9 +245,9 @@ def test_only_the_tokenizer_is_downloaded_and_only_once(tmp_path: Path, hub: Thr
 
 @pytest.mark.usefixtures("hub")
 def test_a_misspelt_or_gated_name_is_said(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"the hub has no such model, or it is private, nor is .*owner/nmae there"):
+    with pytest.raises(UserError, match=r"the hub has no such model, or it is private; the mirror has no .*owner/nmae"):
         opened(tmp_path, "owner/nmae", tmp_path)
-    with pytest.raises(UserError, match=r"is gated: .*https://huggingface\.co/owner/gated, then run hf auth login"):
+    with pytest.raises(UserError, match=r"is gated; .*https://huggingface\.co/owner/gated, then run hf auth login"):
         opened(tmp_path, "owner/gated")
 
 
@@ -276,7 +276,7 @@ def test_a_tokenizer_that_loses_the_text_is_warned_of_as_the_data_are_prepared(t
     tiny_tokenizers.save(words, tmp_path / "folder")
     unknown, altered = prepared(tmp_path, STORIES[:4]).manifest.warnings
     assert unknown.startswith("tokenizer: 100% of the first stories' tokens are the unknown")
-    assert altered.startswith("tokenizer: 100% of the first stories come back")
+    assert altered.startswith("tokenizer: 100% of the first stories change when")
     tiny_tokenizers.save(tiny_tokenizers.byte_level(), tmp_path / "whole")
     assert prepared(tmp_path, STORIES[:4], "whole").manifest.warnings == []
 

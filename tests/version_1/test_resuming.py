@@ -1,0 +1,95 @@
+"""Each run that the first version left unfinished goes on, and comes out where the first version itself did."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from warm_engine import answer
+
+from engine.runs.run import Run
+from engine.runs.workspace import Workspace
+
+RunOf = Callable[[str], Run]
+# How far a loss may be off, relatively. Another order of sums moves the last bits, which eighteen steps multiply:
+EXACT = 1e-4
+# Rounded to 8 or 11 bits, sums in another order differ by more
+HALF = 2e-3
+# At a rate of 2 a step multiplies the last bits by thousands, and Muon's iteration is another one since
+CHAOTIC = 5e-2
+TOLERANCES = {
+    "stopped_adamw": EXACT,
+    "stopped_muon": EXACT,
+    "stopped_muon_plateau": CHAOTIC,
+    "stopped_plateau": CHAOTIC,
+    "stopped_constant": EXACT,
+    "stopped_warming_up": EXACT,
+    "stopped_bf16": HALF,
+    "stopped_fp16": HALF,
+    "stopped_muon_fp16": HALF,
+    "lost": EXACT,
+    "unknown": EXACT,
+    "failed": EXACT,
+    "diverged": 0.5,
+}
+
+
+@pytest.mark.parametrize("name", TOLERANCES)
+def test_a_run_goes_on_as_the_first_version_would_have(run_of: RunOf, expected: dict[str, Any], name: str) -> None:
+    run, wanted = run_of(name), expected["resume"][name]
+    before = run.metrics.stat().st_size
+    ended = answer("train", str(run.path), "--resume")
+    assert ended.returncode == {"finished": 0, "diverged": 1}[wanted["reason"]], ended.stderr
+    assert run.state() == wanted["reason"]
+    new = [json.loads(line) for line in run.metrics.read_bytes()[before:].splitlines() if line.startswith(b"{")]
+    (resumed,) = [event for event in new if event["event"] == "resumed"]
+    assert resumed["step"] == wanted["from"]
+    assert [event["cached"] for event in new if event["event"] == "prepared"] == [True]
+
+    steps = [event for event in new if event["event"] == "step"]
+    assert [(each["step"], each["tokens"]) for each in steps] == [(step[0], step[4]) for step in wanted["steps"]]
+    for each, (_, loss, lr, grad_norm, _) in zip(steps, wanted["steps"], strict=True):
+        assert each["lr"] == pytest.approx(lr, rel=1e-9)
+        close(each["loss"], loss, TOLERANCES[name])
+        if TOLERANCES[name] < CHAOTIC:
+            close(each["grad_norm"], grad_norm, 50 * TOLERANCES[name])
+    evaluations = [event for event in new if event["event"] == "eval"]
+    assert [each["step"] for each in evaluations] == [each[0] for each in wanted["evals"]]
+    for each, (_, train_loss, val_loss, bits_per_byte, best) in zip(evaluations, wanted["evals"], strict=True):
+        close(each["train_loss"], train_loss, TOLERANCES[name])
+        close(each["val_loss"], val_loss, TOLERANCES[name])
+        close(each["bits_per_byte"], bits_per_byte, TOLERANCES[name])
+        assert each["best"] == best
+
+
+def close(value: float | None, wanted: float | None, tolerance: float) -> None:
+    assert value == (None if wanted is None else pytest.approx(wanted, rel=tolerance))
+
+
+@pytest.mark.parametrize("name", ["queued", "preparing"])
+def test_a_run_that_had_not_begun_to_train_begins(run_of: RunOf, workspace: Workspace, name: str) -> None:
+    run = run_of(name)
+    ended = answer("train", str(run.path), "--resume")
+    assert (ended.returncode, run.state()) == (0, "finished"), ended.stderr
+    assert (run.status().step, len(run.status().evals)) == (32, 8)
+    assert run.status().evals[-1].val_loss < run.status().evals[0].val_loss
+    if name == "preparing":
+        assert not list(workspace.data.glob(".*.part")), "it goes on with what it had prepared when it was killed"
+
+
+def test_the_states_that_are_resumed_are_of_every_kind(run_of: RunOf) -> None:
+    """The fixtures hold what they are for: a plateau that has fallen, a scaler with a scale, a rate on its way up."""
+    states = {
+        name: torch.load(run_of(name).checkpoints / "last" / "trainer.pt", weights_only=True)
+        for name in TOLERANCES
+        if name != "diverged"
+    }
+    rates = {name: state["optimizers"]["members"][-1]["param_groups"][0]["lr"] for name, state in states.items()}
+    assert rates["stopped_plateau"] < 2.0 and rates["stopped_muon_plateau"] < 2.0 and rates["stopped_constant"] == 0.01
+    assert rates["stopped_warming_up"] < 0.01
+    assert [len(states[name]["optimizers"]["members"]) for name in ("stopped_adamw", "stopped_muon")] == [1, 2]
+    assert not states["stopped_bf16"]["optimizers"]["scaler"] and not states["stopped_adamw"]["optimizers"]["scaler"]
+    assert states["stopped_fp16"]["optimizers"]["scaler"]["scale"] == 65536.0

@@ -74,7 +74,7 @@ def test_a_name_that_means_another_tokenizer_by_now_is_refused(trained: Run, new
     run.experiment_file.write_text(text.replace("n_layer = 3", "n_layer = 2"), encoding="utf-8")
     assert engine(run, "--resume") == 1
     told = events_of(run)[-1].error  # type: ignore[attr-defined]
-    assert f'train.init_from = "tiny": is {newer} now, with another tokenizer' in told
+    assert f'train.init_from = "tiny": now means {newer}, whose tokenizer differs' in told
 
 
 def test_an_experiments_name_is_its_newest_run_with_a_checkpoint(trained: Run, new_run: NewRun) -> None:

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import traceback
 from datetime import datetime, timezone
 from importlib import metadata
@@ -65,7 +66,7 @@ def train_run(run: Run, *, resume: bool) -> int:
     """
     experiment = run.experiment()
     with run.hold_lock():
-        emit = EventWriter(run.metrics)
+        emit = EventWriter(run.metrics, time.monotonic)
         ended = _work(run, experiment, emit, resume=resume)
         try:
             emit(ended)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from statistics import median
 
 from engine.contract import event_search, events
-from engine.contract.events import AnyEvent, EventReader
+from engine.contract.events import AnyEvent, EventReader, seconds_between
 from engine.contract.run import Run, RunStatus
 
 _RATES = 50  # steps whose rate counts: one step alone may be off by a tenth
@@ -89,12 +89,13 @@ class Progress:
         return median(self._rates) if self._rates else None
 
     def seconds_left(self, now: float) -> float | None:
-        """Until the last step, at this process's pace so far, evaluations included; None before there is a pace."""
+        """Until the last step, at this process's pace so far, evaluations included; None before there is a pace.
+        `now` is in unix seconds."""
         first, last = self._first, self.status.last_step
         if first is None or last is None or last.step <= first.step:
             return None
-        pace = (last.t - first.t) / (last.step - first.step)
-        return max(0.0, pace * (self.max_steps - last.step) - (now - last.t))
+        pace = seconds_between(first, last) / (last.step - first.step)
+        return max(0.0, pace * (self.max_steps - last.step) - max(0.0, now - last.t))
 
     def apply(self, new: Iterable[AnyEvent]) -> None:
         """Take in events, in their order."""

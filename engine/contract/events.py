@@ -26,9 +26,14 @@ def _snake_case(name: str) -> str:
 
 
 class Event(msgspec.Struct, kw_only=True, tag_field="event", tag=_snake_case):
-    """One line, named by `event`; `t` is when it was written, in unix seconds."""
+    """One line, named by `event`; `t` is when it was written, in unix seconds.
+
+    `clock` is the same moment on a clock that nobody sets, in seconds since any moment: it is only good for durations
+    within one engine process. None in what version 0.1.0 wrote, and in what is not written into a run.
+    """
 
     t: float = msgspec.field(default_factory=time.time)
+    clock: float | None = None
 
 
 class RunStarted(Event):
@@ -223,6 +228,14 @@ _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 
 
+def seconds_between(earlier: Event, later: Event) -> float:
+    """How long after `earlier` the same engine process wrote `later`, at least 0; by the time of day, which may have
+    been set in between, only where an event has no `clock`."""
+    if earlier.clock is not None and later.clock is not None:
+        return max(0.0, later.clock - earlier.clock)
+    return max(0.0, later.t - earlier.t)
+
+
 def encode(event: Event) -> bytes:
     """The event's line, newline included."""
     return _encoder.encode(event) + b"\n"
@@ -240,10 +253,14 @@ def decode(line: bytes) -> AnyEvent | None:
 
 
 class EventWriter:
-    """Appends events, one `write` a line, so that a reader never sees two halves of different events."""
+    """Appends events, one `write` a line, so that a reader never sees two halves of different events.
 
-    def __init__(self, path: Path) -> None:
+    Each gets its `clock` from `clock`, `time.monotonic` for instance, if there is one.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float] | None = None) -> None:
         self._path = path
+        self._clock = clock
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         size = os.fstat(self._fd).st_size
         # an earlier process died in the middle of a line, or a full disk cut one short
@@ -257,6 +274,8 @@ class EventWriter:
         """
         if os.fstat(self._fd).st_nlink == 0:
             raise FileNotFoundError(errno.ENOENT, "the run's directory was deleted", os.fspath(self._path))
+        if self._clock is not None:
+            event.clock = self._clock()
         line = b"\n" * self._torn + encode(event)
         self._torn = False
         try:

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from engine.contract import event_search, events
 from engine.contract.errors import UserError
-from engine.contract.events import AnyEvent, Eval, Step
+from engine.contract.events import AnyEvent, Eval, Step, seconds_between
 from engine.contract.experiment import Experiment
 from engine.contract.files import replace_file
 from engine.contract.loading import load_experiment
@@ -177,7 +177,7 @@ class RunStatus:
     pid: int | None = None
     host: str | None = None
     started: float | None = None  # unix seconds, first start
-    updated: float | None = None
+    latest: AnyEvent | None = None
     seconds: float = 0.0  # that engine processes worked on it, not those in a queue or between a stop and a resume
     queued: events.Queued | None = None  # what it waits for, while it does
     trains: bool = False
@@ -198,6 +198,11 @@ class RunStatus:
         return status
 
     @property
+    def updated(self) -> float | None:
+        """When the run last said something, in unix seconds."""
+        return self.latest.t if self.latest is not None else None
+
+    @property
     def best(self) -> Eval | None:
         """The evaluation with the lowest validation loss."""
         return min(self.evals, key=lambda evaluation: evaluation.val_loss, default=None)
@@ -210,9 +215,9 @@ class RunStatus:
     def apply(self, event: AnyEvent) -> None:
         """Take in the next event."""
         begins = isinstance(event, events.RunStarted | events.Queued)
-        if self.updated is not None and self.queued is None and not begins:
-            self.seconds += event.t - self.updated
-        self.updated = event.t
+        if self.latest is not None and self.queued is None and not begins:
+            self.seconds += seconds_between(self.latest, event)
+        self.latest = event
         if isinstance(event, events.RunStarted | events.Queued):
             self.pid, self.host = event.pid, event.host
             self.trains, self.last_word, self.error = False, None, None

@@ -36,7 +36,7 @@ def columns() -> list[str]:
     """The csv file's."""
     names = [field.name for kind in (Step, Eval, System) for field in msgspec.structs.fields(kind)]
     first = ("event", "t", "step", "tokens")
-    return list(dict.fromkeys([*first, *names, "perplexity"]))
+    return [name for name in dict.fromkeys([*first, *names, "perplexity"]) if name != "clock"]
 
 
 def write_csv(path: Path, run: Run) -> int:
@@ -106,7 +106,8 @@ def points(run: Run) -> Iterator[tuple[int, Point]]:
 
 
 def _figures(point: Step | Eval | System) -> dict[str, Any]:
-    figures = {name: value for name, value in msgspec.structs.asdict(point).items() if name not in ("t", "step")}
+    no_figures = ("t", "clock", "step")
+    figures = {name: value for name, value in msgspec.structs.asdict(point).items() if name not in no_figures}
     if isinstance(point, Eval):
         figures["perplexity"] = math.exp(min(point.val_loss, 700))  # the largest that a float holds is e^709
     return figures

@@ -31,6 +31,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "system": ("gpu_percent", "gpu_memory_bytes", "gpu_power_watts", "cpu_percent", "memory_bytes"),
     "checkpoint": ("step",),
     "resumed": ("step",),
+    "queued": (),
     "run_started": (),
     "prepare": (),
     "prepared": (),
@@ -44,7 +45,7 @@ class Block:
     """n events, oldest first."""
 
     kind: NDArray[np.intp]  # (n,), of KINDS
-    numbers: dict[str, Floats]  # `t` and each of FIELDS, (n,); NaN where an event has no such field, or null
+    numbers: dict[str, Floats]  # `t`, `clock` and each of FIELDS, (n,); NaN where an event has no such field, or null
     checkpoints: list[str]  # the kinds of its checkpoints, in order
 
 
@@ -53,6 +54,7 @@ class _Line(msgspec.Struct, gc=False):
 
     event: str
     t: float | None = None
+    clock: float | None = None
     kind: str | None = None
     step: float | None = None
     tokens: float | None = None
@@ -138,7 +140,7 @@ def _sound(line: bytes) -> _Line | None:
 
 def _block(names: list[str], rows: Sequence[Any]) -> Block:
     kind = np.array([KINDS.get(name, _OTHER) for name in names], dtype=np.intp)
-    numbers = {"t": np.array([*map(attrgetter("t"), rows)], dtype=float)}
+    numbers = {name: np.array([*map(attrgetter(name), rows)], dtype=float) for name in ("t", "clock")}
     for name, fields in FIELDS.items():
         where = np.flatnonzero(kind == KINDS[name])
         chosen = rows if len(where) == len(rows) else [rows[index] for index in where.tolist()]

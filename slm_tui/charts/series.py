@@ -107,7 +107,7 @@ class RunSeries:
         self._tables = {name: Columns(names) for name, names in _TABLES.items()}
         self._step = 0.0  # the latest, to which readings of the machine belong
         self._seconds = 0.0
-        self._updated = np.nan  # unix seconds
+        self._latest = {"t": np.nan, "clock": np.nan}  # of the latest event
 
     @classmethod
     def load(cls, path: Path, end: int | None = None, pause: float = 0.0) -> RunSeries:
@@ -205,14 +205,19 @@ class RunSeries:
         self.revision += 1
 
     def _training_seconds(self, block: Block) -> Floats:
-        """Of each event; neither a pause between a stop and a resume nor the preparation of the data counts."""
-        passed = np.diff(block.numbers["t"], prepend=self._updated)
-        idle = np.isin(block.kind, [KINDS[name] for name in ("run_started", "prepare", "prepared")])
+        """Of each event; neither a pause between a stop and a resume nor the preparation of the data counts.
+
+        As `engine.contract.events.seconds_between` has it, for many events at once.
+        """
+        by = {name: np.diff(block.numbers[name], prepend=latest) for name, latest in self._latest.items()}
+        passed = np.where(np.isfinite(by["clock"]), by["clock"], by["t"])
+        idle = np.isin(block.kind, [KINDS[name] for name in ("queued", "run_started", "prepare", "prepared")])
         passed[idle | ~(passed >= 0)] = 0.0  # a clock that was set back, or no time given
         seconds = self._seconds + np.cumsum(passed)
-        known = block.numbers["t"][np.isfinite(block.numbers["t"])]
-        if len(known):
-            self._updated, self._seconds = float(known[-1]), float(seconds[-1])
+        if np.any(np.isfinite(block.numbers["t"])):
+            times = block.numbers["t"]
+            self._latest = {"t": float(times[np.isfinite(times)][-1]), "clock": float(block.numbers["clock"][-1])}
+            self._seconds = float(seconds[-1])
         return seconds
 
     def _take_back_after(self, step: float) -> None:

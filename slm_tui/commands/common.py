@@ -36,7 +36,7 @@ def print_json(document: Any) -> None:
 
 def facts_of(event: Event) -> dict[str, Any]:
     """What an engine's answer tells, for `--json`: without what makes an event of it."""
-    return {key: value for key, value in msgspec.to_builtins(event).items() if key not in ("event", "t")}
+    return {key: value for key, value in msgspec.to_builtins(event).items() if key not in ("event", "t", "clock")}
 
 
 def as_arguments(overrides: Sequence[str] | None) -> list[str]:

@@ -15,7 +15,7 @@ import tiny_tokenizers
 from support import engine, events_of, start_engine, start_fresh_engine, taken_device, wait_for
 
 from engine.contract.errors import UserError
-from engine.contract.events import Prepare, Prepared, Queued, RunEnded, RunStarted, Step, Warning
+from engine.contract.events import Prepare, Prepared, Queued, RunEnded, RunStarted, Step, Warning, seconds_between
 from engine.contract.overrides import apply_overrides
 from engine.contract.run import Run
 from engine.session import evaluate_run
@@ -45,6 +45,8 @@ def test_a_run_says_first_that_it_started_and_last_how_it_ended(new_run: NewRun)
     first, *_, last = events_of(run)
     assert isinstance(first, RunStarted) and first.pid == process.pid
     assert isinstance(last, RunEnded) and last.reason == "finished"
+    assert all(event.clock is not None for event in events_of(run))
+    assert seconds_between(first, last) == last.clock - first.clock > 0
 
 
 def test_a_stop_while_preparing_ends_at_once_and_leaves_no_half_data(new_run: NewRun, tmp_path: Path) -> None:

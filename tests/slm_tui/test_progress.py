@@ -43,6 +43,15 @@ def test_the_pace_after_a_resume_does_not_count_the_pause(new_run: Callable[...,
     assert progress.seconds_left(903.0) == pytest.approx(17.0)
 
 
+def test_the_pace_follows_the_clock_that_nobody_sets(new_run: Callable[..., Run]) -> None:
+    steps = [step(1, 110.0), step(5, 9_000.0)]
+    steps[0].clock, steps[1].clock = 10.0, 18.0
+    progress = Progress(new_run([STARTED, PREPARED, *steps]))
+    progress.read()
+    assert progress.seconds_left(9_000.0) == pytest.approx(19 * 2.0)
+    assert progress.seconds_left(100.0) == pytest.approx(19 * 2.0), "set back since, which makes it no longer"
+
+
 def test_the_loss_shown_is_a_mean_that_begins_without_a_bias_to_zero(new_run: Callable[..., Run]) -> None:
     progress = Progress(new_run([STARTED, PREPARED, step(1, 1.0, loss=6.0)]))
     assert progress.loss is None

@@ -29,6 +29,7 @@ from engine.contract.events import (
     Warning,
     decode,
     encode,
+    seconds_between,
 )
 
 
@@ -51,11 +52,43 @@ def test_every_event_comes_back_as_written(path: Path) -> None:
     assert path.read_bytes().count(b"\n") == len(ONE_OF_EACH)
 
 
+def test_a_writer_with_a_clock_notes_it_in_each_event(path: Path) -> None:
+    ticks = iter((7.0, 8.5))
+    writer = EventWriter(path, lambda: next(ticks))
+    writer(Resumed(1, t=100.0))
+    writer(Warning("w", t=101.0))
+    writer.close()
+    assert [(event.t, event.clock) for event in read_all(path)] == [(100.0, 7.0), (101.0, 8.5)]
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "seconds"),
+    [
+        pytest.param((100.0, 7.0), (103.0, 10.0), 3.0, id="both clocks"),
+        pytest.param((100.0, 7.0), (40.0, 10.0), 3.0, id="the time of day was set back"),
+        pytest.param((100.0, 7.0), (9_000.0, 10.0), 3.0, id="the time of day was set forward"),
+        pytest.param((100.0, None), (103.0, None), 3.0, id="as version 0.1.0 wrote them"),
+        pytest.param((100.0, 7.0), (103.0, None), 3.0, id="one clock is none"),
+        pytest.param((100.0, None), (40.0, None), 0.0, id="never below 0"),
+    ],
+)
+def test_seconds_between_two_events_do_not_follow_a_clock_that_was_set(
+    earlier: tuple[float, float | None], later: tuple[float, float | None], seconds: float
+) -> None:
+    first, second = (Resumed(1, t=t, clock=clock) for t, clock in (earlier, later))
+    assert seconds_between(first, second) == seconds
+
+
+def test_an_event_without_a_clock_gets_none_as_it_is_read() -> None:
+    event = decode(b'{"event":"resumed","step":7,"t":1.0}')
+    assert event is not None and event.clock is None
+
+
 def test_lines_are_the_promised_json(path: Path) -> None:
     before = time.time()
     line = json.loads(encode(RunEnded("failed", error="e")))
     assert before <= line.pop("t") <= time.time()
-    assert line == {"event": "run_ended", "reason": "failed", "error": "e"}
+    assert line == {"event": "run_ended", "reason": "failed", "error": "e", "clock": None}
     names = [json.loads(encode(event))["event"] for event in ONE_OF_EACH]
     assert names == [re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower() for event in ONE_OF_EACH]
 

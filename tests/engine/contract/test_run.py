@@ -247,6 +247,21 @@ def test_the_time_between_a_stop_and_a_resume_is_not_counted() -> None:
     assert (status.seconds, status.started, status.updated) == (45.0, 100.0, 1005.0)
 
 
+def test_time_is_told_by_the_clock_that_nobody_sets() -> None:
+    """Set back by an hour in the first process; the second one runs on a machine that has started anew."""
+    status = RunStatus.of(
+        [
+            RunStarted(1, "h", t=10_000.0, clock=500.0),
+            Step(1, 1.0, 1.0, 1.0, 1, t=6_430.0, clock=530.0),
+            RunEnded("stopped", t=6_440.0, clock=540.0),
+            Queued(2, "h", "cpu", 1, t=20_000.0, clock=3.0),
+            RunStarted(2, "h", t=20_100.0, clock=103.0),
+            RunEnded("finished", t=20_105.0, clock=108.0),
+        ]
+    )
+    assert (status.seconds, status.started, status.updated) == (45.0, 10_000.0, 20_105.0)
+
+
 def test_the_time_in_a_queue_is_not_counted() -> None:
     status = RunStatus.of(
         [

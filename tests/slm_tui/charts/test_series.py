@@ -14,6 +14,7 @@ from engine.contract.events import (
     EventReader,
     Prepare,
     Prepared,
+    Queued,
     Resumed,
     RunStarted,
     Step,
@@ -86,6 +87,36 @@ def test_neither_a_pause_nor_preparation_counts_as_training() -> None:
 def test_a_clock_that_was_set_back_does_not_take_time_back() -> None:
     run = series(step(1, t=START), step(2, t=START + 5), step(3, t=START - 100), step(4, t=START - 99))
     assert curve(run, "loss", "time")[0] == [0, 5, 5, 6]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_time_is_told_by_the_clock_that_nobody_sets(at_once: bool) -> None:
+    """Set back by an hour after the first step; a second process runs on a machine that has started anew."""
+    begun = [
+        RunStarted(pid=1, host="h", t=START, clock=500.0),
+        step(1, t=START + 1, clock=501.0),
+        step(2, t=START - 3598, clock=502.0),
+        RunStarted(pid=2, host="h", t=START + 9000, clock=700.0),
+        Resumed(step=2, t=START + 9001, clock=701.0),
+        step(3, t=START + 9002, clock=702.0),
+        step(4, t=START + 99_999, clock=703.0),
+    ]
+    run = RunSeries()
+    for part in [begun] if at_once else [[event] for event in begun]:
+        run.apply(part)
+    assert curve(run, "loss", "time")[0] == [1, 2, 4, 5]
+
+
+def test_the_clocks_in_a_file_are_read(tmp_path: Path) -> None:
+    events = [step(1, t=START, clock=10.0), step(2, t=START - 500, clock=14.0), step(3, t=START - 499)]
+    path = write(tmp_path / "metrics.jsonl", events)
+    assert curve(RunSeries.load(path), "loss", "time")[0] == [0, 4, 5]
+
+
+def test_the_time_until_a_resumed_run_has_its_turn_is_no_training() -> None:
+    first = [*started(START), step(1, t=START + 10)]
+    second = [Queued(2, "h", "cpu", 1, t=START + 5000), *started(START + 9000), step(2, t=START + 9003)]
+    assert curve(series(*first, *second), "loss", "time")[0] == [10, 13]
 
 
 def test_a_reading_of_the_machine_belongs_to_the_latest_step() -> None:

@@ -14,17 +14,17 @@ from engine.runs.run import Run
 from engine.runs.workspace import Workspace
 
 RunOf = Callable[[str], Run]
-# How far a loss may be off, relatively. Another order of sums moves the last bits, which eighteen steps multiply:
-EXACT = 1e-4
-# Rounded to 8 or 11 bits, sums in another order differ by more
-HALF = 2e-3
-# At a rate of 2 a step multiplies the last bits by thousands, and Muon's iteration is another one since
-CHAOTIC = 5e-2
+# How far a loss may be off, relatively; version 0.1.0 itself resumes bit-equal on the CPU that made expected.json.
+EXACT = 1e-4  # another order of sums moves the last bits, which eighteen steps multiply
+HALF = 2e-3  # and by more where they are rounded to 8 or 11 bits
+# At a rate of 2 a step multiplies the last bits by thousands, until an evaluation halves the rate sooner or later:
+# what was saved shows in the first steps.
+CHAOTIC = {"stopped_muon_plateau": 2, "stopped_plateau": 2}
 TOLERANCES = {
     "stopped_adamw": EXACT,
     "stopped_muon": EXACT,
-    "stopped_muon_plateau": CHAOTIC,
-    "stopped_plateau": CHAOTIC,
+    "stopped_muon_plateau": HALF,
+    "stopped_plateau": HALF,
     "stopped_constant": EXACT,
     "stopped_warming_up": EXACT,
     "stopped_bf16": HALF,
@@ -33,7 +33,6 @@ TOLERANCES = {
     "lost": EXACT,
     "unknown": EXACT,
     "failed": EXACT,
-    "diverged": 0.5,
 }
 
 
@@ -42,8 +41,7 @@ def test_a_run_goes_on_as_the_first_version_would_have(run_of: RunOf, expected: 
     run, wanted = run_of(name), expected["resume"][name]
     before = run.metrics.stat().st_size
     ended = answer("train", str(run.path), "--resume")
-    assert ended.returncode == {"finished": 0, "diverged": 1}[wanted["reason"]], ended.stderr
-    assert run.state() == wanted["reason"]
+    assert (ended.returncode, run.state()) == (0, wanted["reason"]), ended.stderr
     new = [json.loads(line) for line in run.metrics.read_bytes()[before:].splitlines() if line.startswith(b"{")]
     (resumed,) = [event for event in new if event["event"] == "resumed"]
     assert resumed["step"] == wanted["from"]
@@ -51,22 +49,29 @@ def test_a_run_goes_on_as_the_first_version_would_have(run_of: RunOf, expected: 
 
     steps = [event for event in new if event["event"] == "step"]
     assert [(each["step"], each["tokens"]) for each in steps] == [(step[0], step[4]) for step in wanted["steps"]]
-    for each, (_, loss, lr, grad_norm, _) in zip(steps, wanted["steps"], strict=True):
+    sure = CHAOTIC.get(name, len(steps))
+    for each, (_, loss, lr, grad_norm, _) in zip(steps[:sure], wanted["steps"][:sure], strict=True):
         assert each["lr"] == pytest.approx(lr, rel=1e-9)
-        close(each["loss"], loss, TOLERANCES[name])
-        if TOLERANCES[name] < CHAOTIC:
-            close(each["grad_norm"], grad_norm, 50 * TOLERANCES[name])
+        assert each["loss"] == pytest.approx(loss, rel=TOLERANCES[name])
+        assert each["grad_norm"] == pytest.approx(grad_norm, rel=50 * TOLERANCES[name])
     evaluations = [event for event in new if event["event"] == "eval"]
     assert [each["step"] for each in evaluations] == [each[0] for each in wanted["evals"]]
     for each, (_, train_loss, val_loss, bits_per_byte, best) in zip(evaluations, wanted["evals"], strict=True):
-        close(each["train_loss"], train_loss, TOLERANCES[name])
-        close(each["val_loss"], val_loss, TOLERANCES[name])
-        close(each["bits_per_byte"], bits_per_byte, TOLERANCES[name])
+        if name in CHAOTIC:
+            break
+        assert each["train_loss"] == pytest.approx(train_loss, rel=TOLERANCES[name])
+        assert each["val_loss"] == pytest.approx(val_loss, rel=TOLERANCES[name])
+        assert each["bits_per_byte"] == pytest.approx(bits_per_byte, rel=TOLERANCES[name])
         assert each["best"] == best
 
 
-def close(value: float | None, wanted: float | None, tolerance: float) -> None:
-    assert value == (None if wanted is None else pytest.approx(wanted, rel=tolerance))
+def test_a_run_that_diverged_before_it_saved_anything_to_resume_diverges_again(
+    run_of: RunOf, expected: dict[str, Any]
+) -> None:
+    run = run_of("diverged")
+    assert not (run.checkpoints / "last").exists() and expected["resume"]["diverged"]["from"] == 0
+    assert answer("train", str(run.path), "--resume").returncode == 1
+    assert run.state() == expected["resume"]["diverged"]["reason"] == "diverged"
 
 
 @pytest.mark.parametrize("name", ["queued", "preparing"])
@@ -83,9 +88,7 @@ def test_a_run_that_had_not_begun_to_train_begins(run_of: RunOf, workspace: Work
 def test_the_states_that_are_resumed_are_of_every_kind(run_of: RunOf) -> None:
     """The fixtures hold what they are for: a plateau that has fallen, a scaler with a scale, a rate on its way up."""
     states = {
-        name: torch.load(run_of(name).checkpoints / "last" / "trainer.pt", weights_only=True)
-        for name in TOLERANCES
-        if name != "diverged"
+        name: torch.load(run_of(name).checkpoints / "last" / "trainer.pt", weights_only=True) for name in TOLERANCES
     }
     rates = {name: state["optimizers"]["members"][-1]["param_groups"][0]["lr"] for name, state in states.items()}
     assert rates["stopped_plateau"] < 2.0 and rates["stopped_muon_plateau"] < 2.0 and rates["stopped_constant"] == 0.01

@@ -17,7 +17,7 @@ Program = Callable[..., "subprocess.CompletedProcess[str]"]
 def test_json_tells_facts_and_nothing_of_how_they_came(program: Program) -> None:
     document = json.loads(program("prepare", "tiny", "--json").stdout)
     assert document["vocab_size"] == 400 and "data/tiny-" in document["directory"]
-    assert not {"event", "t"} & document.keys()
+    assert not {"event", "t", "clock"} & document.keys()
 
 
 def test_ctrl_c_ends_a_preparation_and_says_what_is_kept(workspace: Workspace) -> None:

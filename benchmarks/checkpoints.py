@@ -26,7 +26,6 @@ from engine.contract.experiment import Experiment
 from engine.contract.loading import load_experiment
 from engine.contract.shape import vocab_size
 from engine.device.choice import prepare_device
-from engine.device.memory import keep_large_buffers
 from engine.model.gpt import GPT
 from engine.runs.workspace import Workspace
 from engine.training.loop import train
@@ -42,7 +41,6 @@ def main() -> None:
     experiment = of_30_million(shortened(load_experiment(arguments.experiment), BETWEEN * (CHECKPOINTS + 1)))
     if arguments.step_ms:
         sleep_in_steps(arguments.step_ms / 1000)
-    keep_large_buffers()
     device = prepare_device(experiment.hardware)
     ends: list[float] = []  # of each step, before what it saves
     written: list[float] = []  # when a checkpoint stood on disk

@@ -29,7 +29,6 @@ from engine.contract.shape import vocab_size
 from engine.data.prepare import Manifest, PreparedData, SplitManifest
 from engine.data.tokenizers.byte_pair import train_byte_bpe
 from engine.device.choice import prepare_device, synchronize
-from engine.device.memory import keep_large_buffers
 from engine.model.gpt import GPT
 from engine.optim.optimizer import MuonAdamW
 from engine.runs.workspace import Workspace
@@ -45,7 +44,6 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=12)
     arguments = parser.parse_args()
     experiment = shortened(load_experiment(arguments.experiment), arguments.steps)
-    keep_large_buffers()
     device = prepare_device(experiment.hardware)
     spent = Clock(lambda: synchronize(device))
     for owner, name in ((GPT, "loss"), (torch.Tensor, "backward"), (loop, "clip_gradients"), (MuonAdamW, "step")):

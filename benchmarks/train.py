@@ -105,7 +105,6 @@ def train_ours(optimizer: str, steps: int) -> Measured:
     from engine.contract.events import Event, Step
     from engine.contract.experiment import Data, Experiment, Hardware, Model, Tokenizer, Train
     from engine.device.choice import prepare_device
-    from engine.device.memory import keep_large_buffers
     from engine.runs.workspace import Workspace
     from engine.training.loop import train
 
@@ -119,7 +118,6 @@ def train_ours(optimizer: str, steps: int) -> Measured:
         ),
         hardware=Hardware(device="cpu"),
     )  # fmt: skip
-    keep_large_buffers()
     device = prepare_device(experiment.hardware)
     ends: list[float] = []
     peak = 0.0

@@ -15,7 +15,7 @@ from types import FrameType
 from engine.contract.errors import UserError
 from engine.contract.events import Emit, Event, EventWriter, RunEnded, RunStarted, Warning
 from engine.contract.experiment import Experiment, Hardware
-from engine.device.memory import is_out_of_memory, keep_large_buffers, memory_warning, reserve_memory
+from engine.device.memory import is_out_of_memory, memory_warning, reserve_memory
 from engine.runs.device_queue import wait_for_turn
 from engine.runs.devices import find_device
 from engine.runs.info import describe
@@ -78,7 +78,6 @@ def _work(run: Run, experiment: Experiment, emit: Emit, *, resume: bool) -> RunE
         from engine.training.loop import train
         from engine.training.monitor import Monitor
 
-        keep_large_buffers()
         hardware = experiment.hardware
         device = prepare_device(hardware, deterministic=experiment.train.deterministic)
         if device.type == "cpu" and find_device(hardware.device).label.startswith("cuda"):

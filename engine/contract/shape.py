@@ -88,10 +88,8 @@ def training_flops_per_token(model: Model, vocab_size: int) -> int:
 def training_memory(experiment: Experiment) -> int:
     """Bytes that training takes at its peak, about: within a third of what fp32 on a CPU was seen to use.
 
-    Weights, gradients and AdamW's two moments, and either, after the forward pass, what each block keeps for the
-    backward one and a chunk of logits; or, when that is given back, the token embedding's gradient a second time and
-    what the optimizer's arithmetic takes. Dropout keeps its noise, and on a CPU makes attention keep its whole score
-    matrices.
+    Weights, gradients and AdamW's two moments; what each block keeps for the backward pass; and a chunk of logits.
+    Dropout keeps its noise, and on a CPU makes attention keep its whole score matrices.
     """
     model, train = experiment.model, experiment.train
     vocabulary = vocab_size(experiment.tokenizer)
@@ -102,5 +100,4 @@ def training_memory(experiment: Experiment) -> int:
         kept_per_block += 2 * model.n_embd + 5 * model.n_head * model.block_size  # 3 kept, about 2 not given back
     activations = FP32 * tokens * model.n_layer * kept_per_block
     logits = FP32 * min(tokens * vocabulary, CPU_CHUNK_LOGITS)
-    embedding = FP32 * vocabulary * model.n_embd
-    return state + max(activations + logits, 2 * embedding)
+    return state + activations + logits

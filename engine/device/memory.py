@@ -5,10 +5,7 @@ torch is imported where it is used: a run whose torch cannot be loaded still say
 
 from __future__ import annotations
 
-import ctypes
 import gc
-import os
-import sys
 from typing import TYPE_CHECKING
 
 import psutil
@@ -83,21 +80,6 @@ def memory_warning(experiment: Experiment, device: torch.device) -> str | None:
         f"training takes about {needed / 2**30:,.1f} GiB of memory, and {free / 2**30:,.1f} GiB are free: the system "
         "may end it at any moment; a smaller train.batch_size, with more train.grad_accum_steps, takes less"
     )
-
-
-def keep_large_buffers() -> None:
-    """Ask glibc to keep freed memory instead of giving it back to the kernel.
-
-    Logits are hundreds of megabytes that each step frees and takes again; faulting them in anew costs 10 to 40 %
-    of a step on a CPU. Elsewhere than on glibc nothing is done.
-    """
-    if not sys.platform.startswith("linux") or "MALLOC_TRIM_THRESHOLD_" in os.environ:
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        trim_threshold, mmap_threshold, largest = -1, -3, 2**31 - 1  # of malloc.h
-        mallopt(mmap_threshold, largest)
-        mallopt(trim_threshold, largest)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -68,7 +68,6 @@ import json, os, sys
 import msgspec, psutil, torch
 import torch._dynamo  # every first optimizer imports it
 from engine.contract.experiment import Experiment
-from engine.device.memory import keep_large_buffers
 from engine.model.gpt import GPT
 from engine.optim.optimizer import build_optimizer, clip_gradients
 
@@ -84,7 +83,6 @@ def train(experiment, steps):
         optimizer.zero_grad()
 
 torch.set_num_threads(1)
-keep_large_buffers()  # as a run does
 for tiny, experiment in msgspec.json.decode(sys.argv[1], type=list[tuple[Experiment, Experiment]]):
     if child := os.fork():
         if os.waitpid(child, 0)[1]:
@@ -110,6 +108,7 @@ def test_the_memory_estimate_is_within_a_third_of_what_training_takes() -> None:
         "weights": experiment(Model(6, 4, 384, 32), 500, 2),
         "activations": experiment(Model(8, 4, 128, 128), 500, 16),
         "dropout": experiment(Model(4, 8, 128, 256, dropout=0.1), 500, 2),
+        "embeddings": experiment(Model(1, 2, 256, 32), 32_000, 4),
         "logits": experiment(Model(1, 4, 64, 64), 32_000, 8),
         "everything": experiment(Model(3, 4, 192, 128, dropout=0.1, tie_weights=False), 8000, 4),
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -100,32 +99,3 @@ def test_more_than_is_free_is_not_reserved(
     monkeypatch.setattr(torch, "empty", in_pieces)
     with pytest.raises(UserError, match=r"memory_fraction = 0\.5: wants"):
         reserve_memory(GPU, 0.5)
-
-
-FREES = """
-import resource
-import torch
-from engine.device.memory import keep_large_buffers
-
-def faults():
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(10):
-        torch.ones(16_000_000)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-
-torch.set_num_threads(1)
-left = faults()
-keep_large_buffers()
-faults(), faults()  # until the heap is large enough
-print(left, faults())
-"""
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's malloc only")
-def test_freed_buffers_are_kept_instead_of_being_faulted_in_again() -> None:
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("MALLOC_")}
-    command = [sys.executable, "-c", FREES]
-    answer = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    left, kept = map(int, answer.stdout.split())
-    # 10 buffers of 64 MB are 156,000 pages
-    assert left - kept > 100_000, (left, kept)

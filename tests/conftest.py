@@ -62,6 +62,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="torch finds no CUDA device here"))
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Half as many again as cores: a third of the tests' time goes by while they wait for processes and terminals."""
+    return max(2, (os.cpu_count() or 1) * 3 // 2)
+
+
 def pytest_collection_finish() -> None:
     """Looking through all that is imported, again and again, took a sixth of the dashboard's tests' time."""
     gc.freeze()

@@ -175,9 +175,8 @@ def test_a_compiler_that_does_not_compile_is_told_in_words(monkeypatch: pytest.M
 
     monkeypatch.setenv("CXX", "/bin/false")
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(inductor.cpp, "cxx", (None, "/bin/false"))
-    monkeypatch.setattr(inductor, "force_disable_caches", True)
     model, said = Model(), list[Event]()
     loss_of = compiled(model.loss, lambda: torch.compile(model.loss), model, Train(1, compile=True), CPU, said.append)
-    with pytest.raises(UserError, match=r'train.compile = true: \w+: .*; "auto" trains without it'):
+    wrong = pytest.raises(UserError, match=r'train.compile = true: \w+: .*; "auto" trains without it')
+    with inductor.patch({"cpp.cxx": (None, "/bin/false"), "force_disable_caches": True}), wrong:
         loss_of(*BATCH)

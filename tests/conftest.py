@@ -41,7 +41,7 @@ max_new_tokens = 8
 
 
 def pytest_configure() -> None:
-    """One thread for a tensor, in tests and in what they start: there are as many tests at once as cores, and threads
+    """One thread for a tensor, in tests and in what they start: there are more tests at once than cores, and threads
     that wait for each other's cores are several times slower than one.
 
     Started in the background, or by nohup, this process ignores signals, and so would all that the tests start.

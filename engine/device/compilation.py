@@ -65,28 +65,28 @@ class _Tried:
     def __call__(self, ids: Tensor, targets: Tensor, scale: Tensor | None = None) -> Tensor:
         if not self._tried and torch.is_grad_enabled():
             self._tried = True
-            self._try(ids, targets)
+            self._try(ids, targets, scale)
         return self._chosen(ids, targets, scale)
 
-    def _try(self, ids: Tensor, targets: Tensor) -> None:
+    def _try(self, ids: Tensor, targets: Tensor, scale: Tensor | None) -> None:
         """Compilers fail in too many ways to be told by class: whatever fails compiled and not as it is, is theirs."""
         try:
-            self._pass_through(self._chosen, ids, targets)
+            self._pass_through(self._chosen, ids, targets, scale)
             return
         except Exception as error:
             if is_out_of_memory(error):
                 raise
             reason = told(error)
-        self._pass_through(self._plain, ids, targets)
+        self._pass_through(self._plain, ids, targets, scale)
         torch._dynamo.reset()  # it keeps what it has traced
         self._chosen = self._plain
         _refuse(reason, self._train, self._emit)
 
-    def _pass_through(self, function: Loss, ids: Tensor, targets: Tensor) -> None:
+    def _pass_through(self, function: Loss, ids: Tensor, targets: Tensor, scale: Tensor | None) -> None:
         """Forward and backward, as code for the latter may be compiled no sooner; random state stays as it was."""
         gpus = [ids.device] if ids.device.type == "cuda" else []
         with torch.random.fork_rng(devices=gpus):
-            torch.autograd.grad(function(ids, targets), [p for p in self._model.parameters() if p.requires_grad])
+            torch.autograd.grad(function(ids, targets, scale), [p for p in self._model.parameters() if p.requires_grad])
 
 
 def told(error: BaseException) -> str:

@@ -92,7 +92,7 @@ class TrainingState:
         if state.get("format", 1) > FORMAT:
             raise UserError("it was written by a newer version of slm-tui")
         if "format" not in state:
-            state = _from_version_1(state, self.model, self.train)
+            state = _from_version_1(state, self.model, self.train, self.device)
         _check_schedule(state["schedule"], self.train)
         progress = msgspec.convert(state["progress"], Progress)
         if not isinstance(state["batches"], int):
@@ -140,13 +140,14 @@ def _check_schedule(saved: dict[str, Any], train: Train) -> None:
             raise UserError(f"train.{key} = {getattr(train, key)}: the run began with {saved[key]}")
 
 
-def _from_version_1(state: dict[str, Any], model: GPT, train: Train) -> dict[str, Any]:
+def _from_version_1(state: dict[str, Any], model: GPT, train: Train, device: torch.device) -> dict[str, Any]:
     """What version 0.1.0 saved, as this one does."""
     schedule = state["schedule"]
     progress = {**state["progress"], "plateau": msgspec.to_builtins(version_1.plateau(schedule, train))}
     random = {"cpu": state["random"]}
-    if state["cuda_random"]:  # of every GPU that it saw; it trained on the first
-        random["cuda"] = state["cuda_random"][0]
+    number = device.index or 0
+    if len(state["cuda_random"]) > number:  # of every GPU that it saw
+        random["cuda"] = state["cuda_random"][number]
     return {
         "optimizer": version_1.optimizer_state(state["optimizers"], model.named_parameters()),
         "scaler": state["optimizers"]["scaler"],

@@ -81,7 +81,7 @@ class GPT(nn.Module):
         """(batch, time) -> (batch, time, n_embd).
 
         A tied table's gradient comes from the head too, and is dense. On a CPU the few rows from here are added into
-        that, instead of a second table of zeros: 2 % of a step, and the table's size in memory.
+        that, instead of a second table of zeros, which would be as large as the first.
         """
         adds_rows = self.lm_head is None and ids.device.type == "cpu" and not torch.compiler.is_compiling()
         return F.embedding(ids, self.wte.weight, sparse=adds_rows)

@@ -27,6 +27,7 @@ from engine.data.prepare import PreparedData
 from engine.generation.writer import story
 from engine.model.blocks import Block
 from engine.model.gpt import GPT
+from engine.optim.optimizer import MuonAdamW
 from engine.runs.run import Run
 
 CPU = torch.device("cpu")
@@ -240,3 +241,18 @@ def test_a_full_disk_ends_the_run_with_the_truth_and_keeps_the_checkpoint_before
     assert isinstance(ended, RunEnded) and ended.error is not None
     assert "could not be written" in ended.error and "kept" in ended.error
     assert (run.checkpoints / "last" / "model.safetensors").read_bytes() == before
+
+
+def test_the_optimizer_moves_at_the_rate_that_is_logged(new_run: NewRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    rates: list[set[float]] = []
+    step = MuonAdamW.step
+
+    def noting(self: MuonAdamW) -> None:
+        rates.append({group["lr"] for group in self.param_groups})
+        step(self)
+
+    monkeypatch.setattr(MuonAdamW, "step", noting)
+    run = new_run("train.optimizer=muon")
+    assert train_here(run) == "finished"
+    assert rates == [{event.lr} for event in events_of(run) if isinstance(event, Step)]
+    assert len(set(map(frozenset, rates))) > 20, "it warms up and falls"
